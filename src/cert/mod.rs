@@ -1,0 +1,3 @@
+//! X.509 as this server sees it (RFC 5280, RFC 8705).
+
+pub mod thumbprint;

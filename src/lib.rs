@@ -1,0 +1,6 @@
+#![doc = include_str!("../ARCHITECTURE.md")]
+
+pub mod cert;
+pub mod oauth;
+pub mod record;
+pub mod store;

@@ -1,0 +1,4 @@
+//! The words of the specifications, as plain data.
+
+pub mod secret;
+pub mod time;

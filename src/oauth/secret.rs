@@ -1,0 +1,112 @@
+//! Secrets and what is kept of them: a digest (RFC 6749 sections 10.3 to 10.5).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+/// A token, code or client secret in the clear: printed by nothing, wiped when dropped.
+#[derive(Clone)]
+pub struct Secret(Zeroizing<String>);
+
+impl Secret {
+    /// Takes what somebody sent or configured.
+    pub fn new(text: String) -> Self {
+        Self(Zeroizing::new(text))
+    }
+
+    /// The secret itself, for the one answer or comparison that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What may be stored and compared.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.0.as_bytes())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// A SHA-256 digest, compared in constant time.
+#[derive(Clone, Copy)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// The digest of those octets.
+    pub fn of(octets: &[u8]) -> Self {
+        Self(Sha256::digest(octets).into())
+    }
+
+    /// Those 32 octets, which are a digest already.
+    pub const fn from_octets(octets: [u8; 32]) -> Self {
+        Self(octets)
+    }
+
+    /// Reads 64 hexadecimal digits, as `client_secret_sha256` has them.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let digits = text.as_bytes();
+        if digits.len() != 64 {
+            return None;
+        }
+        let mut octets = [0; 32];
+        for (octet, pair) in octets.iter_mut().zip(digits.chunks_exact(2)) {
+            let nibble = |digit: u8| (digit as char).to_digit(16);
+            let value = nibble(pair[0])? * 16 + nibble(pair[1])?;
+            *octet = u8::try_from(value).ok()?;
+        }
+        Some(Self(octets))
+    }
+
+    /// The 32 octets.
+    pub const fn octets(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Base64url without padding: 43 characters.
+    pub fn to_base64url(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0)
+    }
+}
+
+impl PartialEq for Digest {
+    /// Constant-time, so that how much of a guess was right cannot be measured.
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Digest {}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_base64url())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_prints_nothing() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2".into())), "Secret(…)");
+    }
+
+    #[test]
+    fn hex_is_exact() {
+        let hex = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(Digest::from_hex(hex), Some(Digest::of(b"")));
+        for wrong in [&hex[1..], "", &hex.replace('e', "g")] {
+            assert_eq!(Digest::from_hex(wrong), None, "{wrong}");
+        }
+        assert_eq!(Digest::of(b"").to_base64url().len(), 43);
+    }
+}

@@ -1,0 +1,155 @@
+//! What outlives a request: keys, records, and changes that happen whole or not at all.
+//!
+//! Records know nothing of the store that keeps them. A key is made of a [`Kind`] and a digest, so
+//! that no store ever sees a token, a code or a secret.
+
+use std::fmt;
+
+use crate::oauth::secret::Digest;
+use crate::oauth::time::Timestamp;
+
+/// What a key is about. The prefix is part of the documented key layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// An opaque access token.
+    AccessToken,
+    /// A token (opaque or JWT) that was revoked before it expired.
+    Revoked,
+    /// A grant: the family that the tokens of one authorization belong to. It lives while they may.
+    Family,
+    /// A refresh token.
+    RefreshToken,
+    /// An authorization code.
+    AuthorizationCode,
+    /// The `jti` of a client assertion that has been used (RFC 7523 section 3).
+    Assertion,
+    /// The server's own signing keys.
+    SigningKeys,
+}
+
+impl Kind {
+    /// Every kind, for documentation and tests.
+    pub const ALL: &'static [Self] = &[
+        Self::AccessToken,
+        Self::Revoked,
+        Self::Family,
+        Self::RefreshToken,
+        Self::AuthorizationCode,
+        Self::Assertion,
+        Self::SigningKeys,
+    ];
+
+    /// The first part of the key.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Self::AccessToken => "at",
+            Self::Revoked => "rv",
+            Self::Family => "fa",
+            Self::RefreshToken => "rt",
+            Self::AuthorizationCode => "co",
+            Self::Assertion => "ja",
+            Self::SigningKeys => "ks",
+        }
+    }
+}
+
+/// The name of a record: `KIND:DIGEST`, the digest in base64url.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(Box<str>);
+
+impl Key {
+    /// The key of what has that digest.
+    pub fn new(kind: Kind, digest: &Digest) -> Self {
+        let mut text = String::with_capacity(46);
+        text.push_str(kind.prefix());
+        text.push(':');
+        text.push_str(&digest.to_base64url());
+        Self(text.into_boxed_str())
+    }
+
+    /// As stores spell it (before any prefix of their own).
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A value and when it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The octets, which only their owner can read.
+    pub value: Vec<u8>,
+    /// From this second on the record is gone; `None` only for what has no natural end (signing keys).
+    pub expires: Option<Timestamp>,
+}
+
+/// What must hold of a key when changes are made, else none of them is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// There is no such record.
+    Absent,
+    /// The record is there and its value is exactly this.
+    Is(Vec<u8>),
+}
+
+/// What happens to a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It gets this record, whatever was there.
+    Put(Record),
+    /// It is gone.
+    Delete,
+}
+
+/// A set of changes, made in one step if every condition holds at that step, else not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "changes do nothing until a store commits them"]
+pub struct Changes {
+    conditions: Vec<(Key, Condition)>,
+    operations: Vec<(Key, Operation)>,
+}
+
+impl Changes {
+    /// No changes.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Only if this holds of that key.
+    pub fn expect(mut self, key: Key, condition: Condition) -> Self {
+        self.conditions.push((key, condition));
+        self
+    }
+
+    /// Put a record.
+    pub fn put(mut self, key: Key, record: Record) -> Self {
+        self.operations.push((key, Operation::Put(record)));
+        self
+    }
+
+    /// Delete a record; nothing happens if there is none.
+    pub fn delete(mut self, key: Key) -> Self {
+        self.operations.push((key, Operation::Delete));
+        self
+    }
+
+    /// The conditions, in the order they were stated.
+    pub fn conditions(&self) -> &[(Key, Condition)] {
+        &self.conditions
+    }
+
+    /// The operations, in the order they were stated.
+    pub fn operations(&self) -> &[(Key, Operation)] {
+        &self.operations
+    }
+
+    /// Whether a commit would do nothing at all.
+    pub fn is_empty(&self) -> bool {
+        self.conditions.is_empty() && self.operations.is_empty()
+    }
+}
