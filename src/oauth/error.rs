@@ -1,0 +1,169 @@
+//! The errors of RFC 6749 section 5.2 and its extensions: what goes out, and what stays in the log.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// An error code from the OAuth registry, with the status it travels under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorCode {
+    /// RFC 6749 section 5.2: the request is malformed, repeats a parameter, or lacks one.
+    InvalidRequest,
+    /// RFC 6749 section 5.2: client authentication failed.
+    InvalidClient,
+    /// RFC 6749 section 5.2: this client may not use this grant.
+    UnauthorizedClient,
+    /// RFC 6749 section 5.2: there is no such grant here.
+    UnsupportedGrantType,
+    /// RFC 6749 section 5.2: the scope is malformed or more than the client may have.
+    InvalidScope,
+    /// RFC 8707 section 2: the resource is not one that the client may have tokens for.
+    InvalidTarget,
+    /// RFC 6750 section 3.1: the access token is not good for this.
+    InvalidToken,
+    /// Nothing lives under this path.
+    NotFound,
+    /// RFC 9110 section 15.5.6: the endpoint does not take this method.
+    MethodNotAllowed,
+    /// RFC 9110 section 15.5.14: the body is larger than any honest one.
+    ContentTooLarge,
+    /// RFC 9110 section 15.5.9: the request did not arrive in time.
+    RequestTimeout,
+    /// RFC 6749 section 4.1.2.1: something here is broken.
+    ServerError,
+    /// RFC 6749 section 4.1.2.1: the store does not answer; nothing was decided.
+    TemporarilyUnavailable,
+}
+
+impl ErrorCode {
+    /// The registered name. What HTTP alone has a word for is `invalid_request` in OAuth's.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidRequest
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::ContentTooLarge
+            | Self::RequestTimeout => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidTarget => "invalid_target",
+            Self::InvalidToken => "invalid_token",
+            Self::ServerError => "server_error",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> http::StatusCode {
+        match self {
+            Self::InvalidRequest
+            | Self::UnauthorizedClient
+            | Self::UnsupportedGrantType
+            | Self::InvalidScope
+            | Self::InvalidTarget => http::StatusCode::BAD_REQUEST,
+            Self::InvalidClient | Self::InvalidToken => http::StatusCode::UNAUTHORIZED,
+            Self::NotFound => http::StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => http::StatusCode::METHOD_NOT_ALLOWED,
+            Self::ContentTooLarge => http::StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RequestTimeout => http::StatusCode::REQUEST_TIMEOUT,
+            Self::ServerError => http::StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TemporarilyUnavailable => http::StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// A refusal: a code and a description for the caller, a cause for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthError {
+    code: ErrorCode,
+    description: Cow<'static, str>,
+    cause: Option<String>,
+    basic: bool,
+}
+
+impl OAuthError {
+    /// An error whose description says everything there is to say.
+    pub fn new(code: ErrorCode, description: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            code,
+            description: printable(description.into()),
+            cause: None,
+            basic: false,
+        }
+    }
+
+    /// The same error with what really happened, which only the log learns.
+    #[must_use]
+    pub fn because(mut self, cause: impl fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// The same error to a caller who tried the `Authorization` header, and is owed a challenge
+    /// (RFC 6749 section 5.2).
+    #[must_use]
+    pub fn challenging_basic(mut self, tried: bool) -> Self {
+        self.basic = tried;
+        self
+    }
+
+    /// The code.
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// What the caller reads.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// What the log reads: the cause, or the description where that is all.
+    pub fn cause(&self) -> &str {
+        self.cause.as_deref().unwrap_or(&self.description)
+    }
+
+    /// Whether a `WWW-Authenticate: Basic` line is owed.
+    pub const fn owes_basic_challenge(&self) -> bool {
+        self.basic
+    }
+
+    /// The JSON body of RFC 6749 section 5.2.
+    pub fn body(&self) -> String {
+        serde_json::json!({ "error": self.code.name(), "error_description": self.description })
+            .to_string()
+    }
+}
+
+/// Keeps to the characters that RFC 6749 section 5.2 allows in `error_description`.
+fn printable(text: Cow<'static, str>) -> Cow<'static, str> {
+    let allowed = |c: char| matches!(c, ' '..='!' | '#'..='[' | ']'..='~');
+    if text.chars().all(allowed) {
+        return text;
+    }
+    let replaced = text.chars().map(|c| match c {
+        '"' => '\'',
+        c if allowed(c) => c,
+        _ => '?',
+    });
+    Cow::Owned(replaced.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_description_stays_in_its_character_set() {
+        let error = OAuthError::new(ErrorCode::InvalidScope, "no \"x\\\r\ny\" é".to_owned());
+        assert_eq!(error.description(), "no 'x???y' ?");
+    }
+
+    #[test]
+    fn the_cause_stays_inside() {
+        let error = OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")
+            .because("the DN differs");
+        assert!(!error.body().contains("DN"));
+        assert_eq!(error.cause(), "the DN differs");
+    }
+}
