@@ -40,7 +40,10 @@ impl<'a> Form<'a> {
 
     /// The value of a parameter, if it is there and not empty.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.values(name).next()
+        self.pairs
+            .iter()
+            .find(|(other, value)| other == name && !value.is_empty())
+            .map(|(_, value)| value.as_ref())
     }
 
     /// Every value of a parameter that may repeat.
