@@ -1,0 +1,170 @@
+//! When a forwarded certificate counts as verified: the conditions that `tls_client_auth` needs
+//! (RFC 8705 section 2.1: «a validated certificate chain»).
+//!
+//! A verdict of the web server alone is never enough where `--client-ca` is set, and never believed
+//! where the operator has not said what the web server does.
+
+use std::fmt;
+
+use quick_cache::sync::Cache;
+
+use crate::cert::chain::{ChainError, ClientAuthorities, RevocationLists};
+use crate::oauth::time::{Lifetime, Timestamp};
+use crate::proxy::Presented;
+use crate::proxy::verdict::Verdict;
+
+/// How long the outcome of a chain validation is remembered. The leaf's own validity is looked at on
+/// every request all the same.
+const MEMORY: Lifetime = Lifetime::from_seconds(10);
+
+/// How many outcomes are remembered.
+const OUTCOMES: usize = 20_000;
+
+/// Certificate authorities, and the chains that were lately tried against them.
+#[derive(Debug)]
+pub struct Authorities {
+    trusted: ClientAuthorities,
+    tried: Cache<[u8; 32], (Timestamp, Result<(), ChainError>)>,
+}
+
+impl Authorities {
+    /// Trusts those, having tried nothing yet.
+    pub fn new(trusted: ClientAuthorities) -> Self {
+        Self { trusted, tried: Cache::new(OUTCOMES) }
+    }
+
+    /// The authorities themselves.
+    pub fn trusted(&self) -> &ClientAuthorities {
+        &self.trusted
+    }
+
+    fn verify(
+        &self,
+        presented: &Presented,
+        revocation: Option<&RevocationLists>,
+        now: Timestamp,
+    ) -> Result<(), Unverified> {
+        let certificate = presented.certificate().ok_or(Unverified::NoCertificate)?;
+        let tried = self.tried.get(presented.fingerprint());
+        if let Some((at, outcome)) = tried
+            && at <= now
+            && now < at.after(MEMORY)
+        {
+            return outcome.map_err(Unverified::Chain);
+        }
+        let outcome = self.trusted.verify(certificate, presented.chain(), now, revocation);
+        self.tried.insert(*presented.fingerprint(), (now, outcome.clone()));
+        outcome.map_err(Unverified::Chain)
+    }
+}
+
+/// What makes a certificate a verified one in this deployment.
+#[derive(Debug, Default)]
+pub struct Belief {
+    client_ca: Option<Authorities>,
+    revocation: Option<RevocationLists>,
+    front_end_verifies: bool,
+}
+
+impl Belief {
+    /// Believes as `--client-ca`, `--client-crl` and `--front-end-verifies` say.
+    pub fn new(
+        client_ca: Option<ClientAuthorities>,
+        revocation: Option<RevocationLists>,
+        front_end_verifies: bool,
+    ) -> Self {
+        Self { client_ca: client_ca.map(Authorities::new), revocation, front_end_verifies }
+    }
+
+    /// Whether any certificate can ever count as verified without a client's own anchors.
+    pub fn is_possible(&self) -> bool {
+        self.client_ca.is_some() || self.front_end_verifies
+    }
+
+    /// Whether the certificate that was presented is verified: for a client with anchors of its own
+    /// (`tls_client_auth_trust_anchors`) against those alone, else against `--client-ca`.
+    pub fn verified(
+        &self,
+        presented: &Presented,
+        own: Option<&Authorities>,
+        now: Timestamp,
+    ) -> Result<Grounds, Unverified> {
+        let verdict = match presented.verdict() {
+            Verdict::Failed(text) => return Err(Unverified::FrontEndRefused(text.to_string())),
+            Verdict::Missing => return Err(Unverified::VerdictMissing),
+            Verdict::Success => true,
+            Verdict::Absent => false,
+            Verdict::NotAsked => self.front_end_verifies,
+        };
+        let authorities = own.or(self.client_ca.as_ref());
+        if authorities.is_none() && !self.front_end_verifies {
+            return Err(Unverified::NothingConfigured);
+        }
+        if self.front_end_verifies && !verdict {
+            return Err(Unverified::VerdictMissing);
+        }
+        if let Some(authorities) = authorities {
+            authorities.verify(presented, self.revocation.as_ref(), now)?;
+        }
+        Ok(Grounds {
+            chain: authorities.is_some(),
+            own: own.is_some(),
+            front_end: self.front_end_verifies,
+        })
+    }
+}
+
+/// What a verification rests on, for the log and for `explain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grounds {
+    chain: bool,
+    own: bool,
+    front_end: bool,
+}
+
+impl fmt::Display for Grounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.chain, self.own, self.front_end) {
+            (true, true, false) => "its chain ends at the client's own trust anchors",
+            (true, true, true) => {
+                "its chain ends at the client's own trust anchors, and the web server verified it"
+            }
+            (true, false, false) => "its chain ends at --client-ca",
+            (true, false, true) => "its chain ends at --client-ca, and the web server verified it",
+            (false, ..) => "the web server verified it (--front-end-verifies)",
+        })
+    }
+}
+
+/// Why a certificate does not count as verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unverified {
+    /// There is none.
+    NoCertificate,
+    /// The web server's verdict is not `SUCCESS`.
+    FrontEndRefused(String),
+    /// The web server's verdict is needed and did not come.
+    VerdictMissing,
+    /// The chain does not hold.
+    Chain(ChainError),
+    /// Neither `--client-ca` nor `--front-end-verifies` is set.
+    NothingConfigured,
+}
+
+impl fmt::Display for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCertificate => f.write_str("there is no certificate"),
+            Self::FrontEndRefused(verdict) => {
+                write!(f, "the web server's verdict is {verdict:?}, not SUCCESS")
+            }
+            Self::VerdictMissing => f.write_str(
+                "the web server's verdict did not come: forward it in the header that --verify-header names",
+            ),
+            Self::Chain(error) => write!(f, "the chain does not hold: {error}"),
+            Self::NothingConfigured => f.write_str(
+                "nothing says who verifies certificates: set --client-ca, or --front-end-verifies if the web server does",
+            ),
+        }
+    }
+}

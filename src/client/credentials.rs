@@ -1,0 +1,173 @@
+//! What a request offers to prove its client by (RFC 6749 section 2.3.1, RFC 7521 section 4.2).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::key::jws::UnverifiedJws;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::form::Form;
+use crate::oauth::secret::Secret;
+
+/// The only assertion type that authenticates (RFC 7523 section 2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The client that a request names and what it sends as proof, besides the certificate.
+#[derive(Debug)]
+pub struct Credentials<'a> {
+    client_id: Option<String>,
+    proof: Proof<'a>,
+    basic: bool,
+}
+
+/// At most one of these comes with a request.
+#[derive(Debug)]
+pub enum Proof<'a> {
+    /// Neither secret nor assertion.
+    Nothing,
+    /// A secret in the `Authorization` header.
+    Basic(Secret),
+    /// A secret in the body.
+    Post(Secret),
+    /// A signed assertion.
+    Assertion(UnverifiedJws<'a>),
+}
+
+impl Proof<'_> {
+    /// The method that such a proof belongs to.
+    pub const fn method(&self) -> &'static str {
+        match self {
+            Self::Nothing => "none",
+            Self::Basic(_) => "client_secret_basic",
+            Self::Post(_) => "client_secret_post",
+            Self::Assertion(_) => "private_key_jwt",
+        }
+    }
+}
+
+impl<'a> Credentials<'a> {
+    /// Gathers them from a request.
+    ///
+    /// # Errors
+    /// `invalid_request` for more than one way at once (RFC 6749 section 2.3) and for what cannot be
+    /// read; `invalid_client` for an `Authorization` header that is not Basic.
+    pub fn read(headers: &HeaderMap, form: &'a Form<'a>) -> Result<Self, OAuthError> {
+        let basic = basic(headers)?;
+        let secret = form.value("client_secret");
+        let assertion = assertion(form)?;
+        let ways = usize::from(basic.is_some()) + usize::from(secret.is_some()) + usize::from(assertion.is_some());
+        if ways > 1 {
+            return Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                "the request authenticates the client in more than one way; send one",
+            ));
+        }
+        let mut client_id = form.value("client_id").map(str::to_owned);
+        let mut name = |named: Option<String>| match (&client_id, named) {
+            (Some(known), Some(named)) if *known != named => Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                "client_id differs from the client that the credentials name",
+            )),
+            (None, Some(named)) => {
+                client_id = Some(named);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        let tried_basic = basic.is_some();
+        let proof = if let Some((id, secret)) = basic {
+            name(Some(id))?;
+            Proof::Basic(secret)
+        } else if let Some(secret) = secret {
+            Proof::Post(Secret::new(secret.to_owned()))
+        } else if let Some(assertion) = assertion {
+            name(assertion.unverified_claim("sub"))?;
+            Proof::Assertion(assertion)
+        } else {
+            Proof::Nothing
+        };
+        Ok(Self { client_id, proof, basic: tried_basic })
+    }
+
+    /// A request of that client with nothing but a certificate, as `explain` supposes it.
+    pub fn certificate_only(client_id: &str) -> Self {
+        Self { client_id: Some(client_id.to_owned()), proof: Proof::Nothing, basic: false }
+    }
+
+    /// The client named.
+    pub fn client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// What was sent to prove it.
+    pub fn proof(&self) -> &Proof<'a> {
+        &self.proof
+    }
+
+    /// Whether the `Authorization` header was used, so that a refusal owes a challenge.
+    pub fn tried_basic(&self) -> bool {
+        self.basic
+    }
+}
+
+/// The user name and password of RFC 6749 section 2.3.1, both form-encoded before they were joined.
+fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
+    let mut lines = headers.get_all(AUTHORIZATION).iter();
+    let Some(line) = lines.next() else {
+        return Ok(None);
+    };
+    let malformed = || {
+        OAuthError::new(ErrorCode::InvalidRequest, "the Authorization header is malformed")
+    };
+    if lines.next().is_some() {
+        return Err(malformed());
+    }
+    let line = line.to_str().map_err(|_| malformed())?;
+    let (scheme, encoded) = line.split_once(' ').unwrap_or((line, ""));
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")
+            .because(format!("the Authorization scheme is not Basic but {scheme:.20}"))
+            .challenging_basic(true));
+    }
+    let joined = STANDARD.decode(encoded.trim()).map_err(|_| malformed())?;
+    let joined = String::from_utf8(joined).map(Secret::new).map_err(|_| malformed())?;
+    let (id, secret) = joined.expose().split_once(':').ok_or_else(malformed)?;
+    let id = form_decoded(id).ok_or_else(malformed)?;
+    let secret = form_decoded(secret).ok_or_else(malformed)?;
+    Ok(Some((id, Secret::new(secret))))
+}
+
+/// One form-encoded value, decoded by the same strict rules as a body.
+fn form_decoded(text: &str) -> Option<String> {
+    if text.contains('&') || text.contains('=') {
+        // Not a form-encoded value; many clients send such secrets as they are.
+        return Some(text.to_owned());
+    }
+    let pair = format!("v={text}");
+    let form = Form::parse(pair.as_bytes()).ok()?;
+    Some(form.value("v").unwrap_or_default().to_owned())
+}
+
+fn assertion<'a>(form: &'a Form<'a>) -> Result<Option<UnverifiedJws<'a>>, OAuthError> {
+    let kind = form.value("client_assertion_type");
+    let Some(assertion) = form.value("client_assertion") else {
+        return match kind {
+            None => Ok(None),
+            Some(_) => Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                "client_assertion_type came without client_assertion",
+            )),
+        };
+    };
+    if kind != Some(JWT_BEARER) {
+        return Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            format!("client_assertion_type must be {JWT_BEARER}"),
+        ));
+    }
+    UnverifiedJws::parse(assertion).map(Some).map_err(|error| {
+        OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")
+            .because(format!("the client assertion cannot be read: {error}"))
+    })
+}

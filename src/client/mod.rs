@@ -1,0 +1,304 @@
+//! Who is calling: client authentication (RFC 6749 section 2.3, RFC 8705 section 2, RFC 7523).
+//!
+//! There is one way in, [`Registry::authenticate`], and one thing that comes out of it: a [`Proven`]
+//! client. What the client is registered for decides which method is tried; what the request happens
+//! to bear never does.
+
+pub mod belief;
+pub mod credentials;
+mod client_secret;
+mod keys;
+pub mod metadata;
+mod none;
+mod private_key_jwt;
+mod refused;
+pub mod registration;
+mod self_signed_tls_client_auth;
+pub mod steps;
+mod tls_client_auth;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::cert::{ClientCertificate, thumbprint::Thumbprint};
+use crate::oauth::ClientId;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::time::Timestamp;
+use crate::proxy::Presented;
+use crate::record::{Changes, Condition, Key, Record};
+
+use belief::Belief;
+use credentials::Credentials;
+pub use keys::ClientKeys;
+use metadata::{Metadata, Problem};
+pub use refused::Refused;
+use registration::ClientRegistration;
+use steps::Steps;
+
+/// Every method by which a client can be registered to authenticate, in the order of the metadata.
+pub const METHODS: &[&dyn Method] = &[
+    &tls_client_auth::TlsClientAuth,
+    &self_signed_tls_client_auth::SelfSignedTlsClientAuth,
+    &private_key_jwt::PrivateKeyJwt,
+    &client_secret::ClientSecretBasic,
+    &client_secret::ClientSecretPost,
+    &none::None,
+];
+
+/// A `token_endpoint_auth_method`.
+pub trait Method: Sync {
+    /// Its registered name.
+    fn name(&self) -> &'static str;
+
+    /// The members of a registration that only some methods read, of those this one does.
+    fn members(&self) -> &'static [&'static str];
+
+    /// Whether the method rests on a client certificate.
+    fn is_mutual_tls(&self) -> bool {
+        false
+    }
+
+    /// Makes what authenticates this one client, from its metadata.
+    fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction>;
+}
+
+/// The members that some method reads and that contradict a registration for another method.
+const METHOD_MEMBERS: &[&str] = &[
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+    "tls_client_auth_alternatives",
+    "tls_client_auth_trust_anchors",
+    "client_secret",
+    "client_secret_sha256",
+    "token_endpoint_auth_signing_alg",
+];
+
+/// Authenticates one client.
+pub trait Authenticator: Send + Sync + fmt::Debug {
+    /// Whether this attempt is that client's, by its registered method.
+    fn authenticate(&self, attempt: &Attempt<'_>) -> Result<UseOnce, Refused>;
+
+    /// Things about the registration that an operator should know, each with what to do.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether a certificate could be accepted that is registered under this thumbprint alone.
+    fn knows(&self, _thumbprint: &Thumbprint) -> bool {
+        false
+    }
+}
+
+/// Something that may be used a single time, such as the `jti` of an assertion; nothing for most
+/// methods.
+#[derive(Debug, Default)]
+pub struct UseOnce(Option<(Key, Record)>);
+
+impl UseOnce {
+    /// Nothing is used up.
+    pub fn nothing() -> Self {
+        Self(None)
+    }
+
+    /// This key must be new.
+    pub fn key(key: Key, record: Record) -> Self {
+        Self(Some((key, record)))
+    }
+}
+
+/// A member of a registration that does not go with the others, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The member.
+    pub member: &'static str,
+    /// What is wrong and what to write instead.
+    pub text: String,
+}
+
+impl Contradiction {
+    /// That member is wrong in this way.
+    pub fn new(member: &'static str, text: impl Into<String>) -> Self {
+        Self { member, text: text.into() }
+    }
+}
+
+/// All that a request offers for its client to be known by.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// The client named, with what was sent to prove it.
+    pub credentials: &'a Credentials<'a>,
+    /// What the web server forwarded.
+    pub presented: &'a Presented,
+    /// What makes a certificate a verified one.
+    pub belief: &'a Belief,
+    /// The client's keys from its `jwks_uri`, where it has one and they could be had.
+    pub remote: Option<&'a ClientKeys>,
+    /// This server's issuer identifier, the only audience of a client assertion.
+    pub issuer: &'a str,
+    /// Now.
+    pub now: Timestamp,
+    /// Where to tell the steps, for `explain`.
+    pub steps: Option<&'a Steps>,
+}
+
+impl<'a> Attempt<'a> {
+    /// Tells a step to whoever asked for an explanation.
+    fn step(&self, line: impl FnOnce() -> String) {
+        if let Some(steps) = self.steps {
+            steps.add(line());
+        }
+    }
+
+    /// The certificate, if there is one and it is within its validity.
+    fn certificate(&self) -> Result<&'a Arc<ClientCertificate>, Refused> {
+        let certificate = self.presented.certificate().ok_or(Refused::NoCertificate)?;
+        self.step(|| format!("a certificate was forwarded, x5t#S256 {}", certificate.thumbprint()));
+        certificate.at(self.now).map_err(Refused::OutsideValidity)?;
+        self.step(|| {
+            format!("it is within its validity, {} to {}", certificate.not_before(), certificate.not_after())
+        });
+        Ok(certificate)
+    }
+
+    /// Refuses an attempt that bears a secret or an assertion which this client's method does not use.
+    fn nothing_but_the_certificate(&self) -> Result<(), Refused> {
+        match self.credentials.proof() {
+            credentials::Proof::Nothing => Ok(()),
+            other => Err(Refused::OtherMethod(other.method())),
+        }
+    }
+}
+
+/// Every registered client.
+#[derive(Debug, Default)]
+pub struct Registry {
+    clients: HashMap<ClientId, Arc<ClientRegistration>>,
+}
+
+impl Registry {
+    /// Reads a `clients.json`, or says everything that is wrong with it.
+    pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
+        let (items, mut problems) = metadata::read(text);
+        let mut clients: HashMap<ClientId, Arc<ClientRegistration>> = HashMap::with_capacity(items.len());
+        for (line, metadata) in items {
+            let named = metadata.client_id.clone();
+            match ClientRegistration::from_metadata(metadata) {
+                Ok(registration) => {
+                    let id = registration.client_id().clone();
+                    if clients.insert(id, Arc::new(registration)).is_some() {
+                        problems.push(Problem {
+                            line,
+                            client: named,
+                            member: Some("client_id".into()),
+                            text: "another registration has the same client_id; give each its own".into(),
+                        });
+                    }
+                }
+                Err(contradictions) => problems.extend(contradictions.into_iter().map(|wrong| Problem {
+                    line,
+                    client: named.clone(),
+                    member: Some(wrong.member.into()),
+                    text: wrong.text,
+                })),
+            }
+        }
+        if problems.is_empty() { Ok(Self { clients }) } else { Err(problems) }
+    }
+
+    /// The registration of that client.
+    pub fn find(&self, client_id: &str) -> Option<&Arc<ClientRegistration>> {
+        self.clients.get(client_id)
+    }
+
+    /// Every registration, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<ClientRegistration>> {
+        self.clients.values()
+    }
+
+    /// How many clients there are.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// Decides whether the attempt is the client it names.
+    pub fn authenticate(&self, attempt: &Attempt<'_>) -> Result<Proven, Refused> {
+        let named = attempt.credentials.client_id().ok_or(Refused::NoClientId)?;
+        let registration = self.find(named).ok_or(Refused::UnknownClient)?;
+        attempt.step(|| {
+            format!("client {} is registered for {}", registration.client_id(), registration.method().name())
+        });
+        let once = registration.authenticator().authenticate(attempt)?;
+        let certificate = attempt
+            .presented
+            .certificate()
+            .filter(|certificate| certificate.at(attempt.now).is_ok())
+            .cloned();
+        Ok(Proven {
+            client: AuthenticatedClient { registration: Arc::clone(registration), certificate },
+            once,
+        })
+    }
+}
+
+/// A client that proved who it is, with what must still be used up for the proof to count.
+#[derive(Debug)]
+#[must_use = "the client is not authenticated until what may be used once has been used"]
+pub struct Proven {
+    client: AuthenticatedClient,
+    once: UseOnce,
+}
+
+impl Proven {
+    /// The change that must be committed first, if any. A conflict means that it was used before.
+    pub fn first(&self) -> Option<Changes> {
+        let (key, record) = self.once.0.as_ref()?;
+        Some(Changes::none().expect(key.clone(), Condition::Absent).put(key.clone(), record.clone()))
+    }
+
+    /// The client; only for whoever has committed [`first`](Self::first).
+    pub fn into_client(self) -> AuthenticatedClient {
+        self.client
+    }
+}
+
+/// A client whose authentication succeeded.
+#[derive(Clone, Debug)]
+pub struct AuthenticatedClient {
+    registration: Arc<ClientRegistration>,
+    certificate: Option<Arc<ClientCertificate>>,
+}
+
+impl AuthenticatedClient {
+    /// What it is registered as.
+    pub fn registration(&self) -> &ClientRegistration {
+        &self.registration
+    }
+
+    /// What its tokens are to be bound to: by what the client is registered for, never by what the
+    /// request happens to bear (RFC 8705 section 3).
+    ///
+    /// # Errors
+    /// A client registered for bound tokens came without a certificate within its validity: it gets
+    /// `invalid_request`, never a bearer token.
+    pub fn binding(&self) -> Result<Option<Thumbprint>, OAuthError> {
+        if !self.registration.is_bound() {
+            return Ok(None);
+        }
+        match &self.certificate {
+            Some(certificate) => Ok(Some(*certificate.thumbprint())),
+            None => Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                "this client's tokens are bound to its certificate, and none that is valid was presented",
+            )),
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! One client as it is meant (RFC 7591 section 2): made from [`Metadata`] that holds together, or not
+//! at all.
+
+use std::fmt;
+
+use super::metadata::{Metadata, OneOrMany};
+use super::{Authenticator, Contradiction, METHOD_MEMBERS, METHODS, Method};
+use crate::key::algorithm::SigningAlgorithm;
+use crate::oauth::ClientId;
+use crate::oauth::nearest::nearest;
+use crate::oauth::scope::Scope;
+
+/// The form of an access token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AccessTokenFormat {
+    /// RFC 9068.
+    Jwt,
+    /// Random, with its meaning in the store.
+    Opaque,
+}
+
+impl AccessTokenFormat {
+    /// Every form.
+    pub const ALL: &'static [Self] = &[Self::Jwt, Self::Opaque];
+
+    /// As configuration writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Jwt => "jwt",
+            Self::Opaque => "opaque",
+        }
+    }
+
+    /// The form of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|format| format.name() == name)
+    }
+}
+
+/// The grants that INTERFACE and registrations know; a registration may name one that this version
+/// does not offer yet, and gets `unsupported_grant_type` when it asks for it.
+const GRANT_TYPES: &[&str] = &[
+    "client_credentials",
+    "authorization_code",
+    "refresh_token",
+    "implicit",
+    "urn:ietf:params:oauth:grant-type:token-exchange",
+];
+
+/// A client that may ask for tokens.
+pub struct ClientRegistration {
+    client_id: ClientId,
+    name: Option<String>,
+    method: &'static dyn Method,
+    authenticator: Box<dyn Authenticator>,
+    jwks_uri: Option<String>,
+    bound: bool,
+    grant_types: Vec<String>,
+    scope: Scope,
+    audience: Vec<String>,
+    resource: Vec<String>,
+    access_token_format: Option<AccessTokenFormat>,
+    introspect_any: bool,
+    introspection_alg: Option<SigningAlgorithm>,
+}
+
+impl ClientRegistration {
+    /// Makes sense of what is written, or says every member that makes none.
+    pub fn from_metadata(mut metadata: Metadata) -> Result<Self, Vec<Contradiction>> {
+        let mut wrong = Vec::new();
+        let client_id = client_id(&metadata).map_err(|w| wrong.push(w)).ok();
+        let method = method(&metadata).map_err(|w| wrong.push(w)).ok();
+        let authenticator = method.and_then(|method| {
+            foreign_members(&metadata, method, &mut wrong);
+            method.enrol(&metadata).map_err(|w| wrong.push(w)).ok()
+        });
+        let jwks_uri = jwks_uri(&metadata).map_err(|w| wrong.push(w)).ok().flatten();
+        let grant_types = grant_types(&mut metadata).map_err(|w| wrong.push(w)).ok();
+        let bound = metadata
+            .tls_client_certificate_bound_access_tokens
+            .unwrap_or(method.is_some_and(Method::is_mutual_tls));
+        if metadata.dpop_bound_access_tokens == Some(true) {
+            wrong.push(Contradiction::new(
+                "dpop_bound_access_tokens",
+                "DPoP is not supported: bind tokens by tls_client_certificate_bound_access_tokens",
+            ));
+        }
+        if bound && grant_types.as_ref().is_some_and(Vec::is_empty) {
+            wrong.push(Contradiction::new(
+                "tls_client_certificate_bound_access_tokens",
+                "the client has no grant_types, so it gets no token to bind: name a grant or take this out",
+            ));
+        }
+        let scope = Scope::parse(metadata.scope.as_deref().unwrap_or_default())
+            .map_err(|error| wrong.push(Contradiction::new("scope", error.to_string())))
+            .ok();
+        let audience = names("audience", metadata.audience.take()).map_err(|w| wrong.push(w)).ok();
+        let resource = names("resource", metadata.resource.take()).map_err(|w| wrong.push(w)).ok();
+        let access_token_format =
+            choice("access_token_format", metadata.access_token_format.as_deref(), AccessTokenFormat::named, "jwt or opaque")
+                .map_err(|w| wrong.push(w))
+                .ok();
+        let introspection_alg = choice(
+            "introspection_signed_response_alg",
+            metadata.introspection_signed_response_alg.as_deref(),
+            |name| name.parse().ok(),
+            "ES256, RS256, PS256 or EdDSA",
+        )
+        .map_err(|w| wrong.push(w))
+        .ok();
+        later_members(&metadata, &mut wrong);
+        let made = (|| {
+            Some(Self {
+                client_id: client_id?,
+                name: metadata.client_name,
+                method: method?,
+                authenticator: authenticator?,
+                jwks_uri,
+                bound,
+                grant_types: grant_types?,
+                scope: scope?,
+                audience: audience?,
+                resource: resource?,
+                access_token_format: access_token_format?,
+                introspect_any: metadata.introspect_any.unwrap_or(false),
+                introspection_alg: introspection_alg?,
+            })
+        })();
+        match made {
+            Some(made) if wrong.is_empty() => Ok(made),
+            _ => Err(wrong),
+        }
+    }
+
+    /// Its identifier.
+    pub fn client_id(&self) -> &ClientId {
+        &self.client_id
+    }
+
+    /// Its name for people.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The one method by which it authenticates.
+    pub fn method(&self) -> &'static dyn Method {
+        self.method
+    }
+
+    /// Whether it proves itself by anything at all (RFC 6749 section 2.1).
+    pub fn is_confidential(&self) -> bool {
+        self.method.name() != "none"
+    }
+
+    /// What authenticates it.
+    pub fn authenticator(&self) -> &dyn Authenticator {
+        self.authenticator.as_ref()
+    }
+
+    /// Where its keys are, if they are not in the registration.
+    pub fn jwks_uri(&self) -> Option<&str> {
+        self.jwks_uri.as_deref()
+    }
+
+    /// Whether every token of this client is bound to its certificate (RFC 8705 section 3.4).
+    pub fn is_bound(&self) -> bool {
+        self.bound
+    }
+
+    /// Whether it may use that grant.
+    pub fn may_use(&self, grant_type: &str) -> bool {
+        self.grant_types.iter().any(|known| known == grant_type)
+    }
+
+    /// All the scope that it may have.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What its tokens are for, and which resources it may name (RFC 8707).
+    pub fn audience(&self) -> &[String] {
+        &self.audience
+    }
+
+    /// What it is, as a resource server.
+    pub fn resource(&self) -> &[String] {
+        &self.resource
+    }
+
+    /// The form of its access tokens, where it differs from the server's.
+    pub fn access_token_format(&self) -> Option<AccessTokenFormat> {
+        self.access_token_format
+    }
+
+    /// Whether introspection shows it every token.
+    pub fn may_introspect_any(&self) -> bool {
+        self.introspect_any
+    }
+
+    /// How introspection answers to it are signed (RFC 9701 section 6).
+    pub fn introspection_alg(&self) -> Option<SigningAlgorithm> {
+        self.introspection_alg
+    }
+}
+
+impl fmt::Debug for ClientRegistration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRegistration")
+            .field("client_id", &self.client_id)
+            .field("method", &self.method.name())
+            .field("bound", &self.bound)
+            .finish_non_exhaustive()
+    }
+}
+
+fn client_id(metadata: &Metadata) -> Result<ClientId, Contradiction> {
+    let Some(text) = metadata.client_id.as_deref() else {
+        return Err(Contradiction::new("client_id", "it is missing; write the identifier that the client will use"));
+    };
+    ClientId::parse(text).map_err(|error| Contradiction::new("client_id", error.to_string()))
+}
+
+fn method(metadata: &Metadata) -> Result<&'static dyn Method, Contradiction> {
+    // RFC 7591 section 2 names the default.
+    let name = metadata.token_endpoint_auth_method.as_deref().unwrap_or("client_secret_basic");
+    METHODS.iter().copied().find(|method| method.name() == name).ok_or_else(|| {
+        let known = METHODS.iter().map(|method| method.name());
+        let hint = nearest(name, known.clone())
+            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        let known: Vec<_> = known.collect();
+        Contradiction::new(
+            "token_endpoint_auth_method",
+            format!("there is no method {name:?}; one of {}{hint}", known.join(", ")),
+        )
+    })
+}
+
+/// Whether the registration has that member, of those that only some methods read.
+fn has(metadata: &Metadata, member: &str) -> bool {
+    match member {
+        "tls_client_auth_subject_dn" => metadata.tls_client_auth_subject_dn.is_some(),
+        "tls_client_auth_san_dns" => metadata.tls_client_auth_san_dns.is_some(),
+        "tls_client_auth_san_uri" => metadata.tls_client_auth_san_uri.is_some(),
+        "tls_client_auth_san_ip" => metadata.tls_client_auth_san_ip.is_some(),
+        "tls_client_auth_san_email" => metadata.tls_client_auth_san_email.is_some(),
+        "tls_client_auth_alternatives" => metadata.tls_client_auth_alternatives.is_some(),
+        "tls_client_auth_trust_anchors" => metadata.tls_client_auth_trust_anchors.is_some(),
+        "client_secret" => metadata.client_secret.is_some(),
+        "client_secret_sha256" => metadata.client_secret_sha256.is_some(),
+        "token_endpoint_auth_signing_alg" => metadata.token_endpoint_auth_signing_alg.is_some(),
+        _ => false,
+    }
+}
+
+/// A member that belongs to another method says that somebody believes it to be in force.
+fn foreign_members(metadata: &Metadata, method: &dyn Method, wrong: &mut Vec<Contradiction>) {
+    for member in METHOD_MEMBERS {
+        if has(metadata, member) && !method.members().contains(member) {
+            wrong.push(Contradiction::new(
+                member,
+                format!("token_endpoint_auth_method {} does not read it; take it out or change the method", method.name()),
+            ));
+        }
+    }
+}
+
+fn jwks_uri(metadata: &Metadata) -> Result<Option<String>, Contradiction> {
+    let Some(uri) = metadata.jwks_uri.as_deref() else {
+        return Ok(None);
+    };
+    if metadata.jwks.is_some() {
+        return Err(Contradiction::new("jwks_uri", "jwks is there as well; keep one of them"));
+    }
+    let parsed = url::Url::parse(uri)
+        .map_err(|error| Contradiction::new("jwks_uri", format!("it is not a URL: {error}")))?;
+    let clean = parsed.username().is_empty() && parsed.password().is_none() && parsed.fragment().is_none();
+    if !matches!(parsed.scheme(), "https" | "http") || !clean || !parsed.has_host() {
+        return Err(Contradiction::new(
+            "jwks_uri",
+            "write an https URL without user information and fragment",
+        ));
+    }
+    Ok(Some(uri.to_owned()))
+}
+
+/// RFC 7591 section 2 makes `authorization_code` the default. A client without a redirect URI could
+/// not use it, so that in the file such a one is meant for `client_credentials`.
+fn grant_types(metadata: &mut Metadata) -> Result<Vec<String>, Contradiction> {
+    let public = metadata.token_endpoint_auth_method.as_deref() == Some("none");
+    let Some(named) = metadata.grant_types.take() else {
+        let redirects = metadata.redirect_uris.as_ref().is_some_and(|uris| !uris.is_empty());
+        let default = if redirects || public { "authorization_code" } else { "client_credentials" };
+        return Ok(vec![default.to_owned()]);
+    };
+    for name in &named {
+        if !GRANT_TYPES.contains(&name.as_str()) {
+            let hint = nearest(name, GRANT_TYPES.iter().copied())
+                .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            return Err(Contradiction::new(
+                "grant_types",
+                format!("there is no grant {name:?}; known are {}{hint}", GRANT_TYPES.join(", ")),
+            ));
+        }
+    }
+    if public && named.iter().any(|name| name == "client_credentials") {
+        return Err(Contradiction::new(
+            "grant_types",
+            "client_credentials is for clients that authenticate (RFC 6749 section 4.4): take it out, or choose another token_endpoint_auth_method than none",
+        ));
+    }
+    Ok(named)
+}
+
+/// A list of audiences or resource identifiers.
+fn names(member: &'static str, written: Option<OneOrMany>) -> Result<Vec<String>, Contradiction> {
+    let names = written.map(OneOrMany::into_list).unwrap_or_default();
+    for name in &names {
+        let printable = name.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
+        if name.is_empty() || name.len() > 2048 || !printable {
+            return Err(Contradiction::new(
+                member,
+                format!("{name:?} is not an identifier: write a URI such as https://api.example.com"),
+            ));
+        }
+    }
+    Ok(names)
+}
+
+/// One of a few words.
+fn choice<T>(
+    member: &'static str,
+    written: Option<&str>,
+    read: impl FnOnce(&str) -> Option<T>,
+    known: &str,
+) -> Result<Option<T>, Contradiction> {
+    let Some(text) = written else {
+        return Ok(None);
+    };
+    match read(text) {
+        Some(choice) => Ok(Some(choice)),
+        None => Err(Contradiction::new(member, format!("{text:?} is not known; write {known}"))),
+    }
+}
+
+/// The members whose features come later are held to their words all the same.
+fn later_members(metadata: &Metadata, wrong: &mut Vec<Contradiction>) {
+    for (member, written, known) in [
+        ("refresh_token_binding", &metadata.refresh_token_binding, &["certificate", "key", "client"][..]),
+        ("refresh_token_rotation", &metadata.refresh_token_rotation, &["always", "never"]),
+        ("pkce", &metadata.pkce, &["required", "optional", "", "S256", "plain"]),
+    ] {
+        if let Some(text) = written
+            && !known.contains(&text.as_str())
+        {
+            let known: Vec<_> = known.iter().map(|word| format!("{word:?}")).collect();
+            wrong.push(Contradiction::new(member, format!("{text:?} is not known; write one of {}", known.join(", "))));
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! `tls_client_auth` (RFC 8705 section 2.1): a certificate from a trusted authority, whose subject DN or
+//! one subject alternative name is registered.
+
+use super::belief::Authorities;
+use super::metadata::{Alternative, Metadata};
+use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
+use crate::cert::ClientCertificate;
+use crate::cert::chain::ClientAuthorities;
+use crate::cert::name::RegisteredDn;
+use crate::cert::san::RegisteredSan;
+use crate::oauth::time::Timestamp;
+
+/// The members that select, of which exactly one is registered.
+const SELECTORS: &[&str] = &[
+    "tls_client_auth_subject_dn",
+    "tls_client_auth_san_dns",
+    "tls_client_auth_san_uri",
+    "tls_client_auth_san_ip",
+    "tls_client_auth_san_email",
+];
+
+/// How many alternatives a registration may have.
+const ALTERNATIVES: usize = 16;
+
+/// The method.
+pub(super) struct TlsClientAuth;
+
+impl Method for TlsClientAuth {
+    fn name(&self) -> &'static str {
+        "tls_client_auth"
+    }
+
+    fn members(&self) -> &'static [&'static str] {
+        &[
+            "tls_client_auth_subject_dn",
+            "tls_client_auth_san_dns",
+            "tls_client_auth_san_uri",
+            "tls_client_auth_san_ip",
+            "tls_client_auth_san_email",
+            "tls_client_auth_alternatives",
+            "tls_client_auth_trust_anchors",
+        ]
+    }
+
+    fn is_mutual_tls(&self) -> bool {
+        true
+    }
+
+    fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction> {
+        let first = selector([
+            metadata.tls_client_auth_subject_dn.as_deref(),
+            metadata.tls_client_auth_san_dns.as_deref(),
+            metadata.tls_client_auth_san_uri.as_deref(),
+            metadata.tls_client_auth_san_ip.as_deref(),
+            metadata.tls_client_auth_san_email.as_deref(),
+        ])?;
+        let mut selectors = vec![Selector { name: first, not_before: None, not_after: None }];
+        let alternatives = metadata.tls_client_auth_alternatives.as_deref().unwrap_or_default();
+        if alternatives.len() > ALTERNATIVES {
+            return Err(Contradiction::new(
+                "tls_client_auth_alternatives",
+                format!("there are {}; at most {ALTERNATIVES} are read", alternatives.len()),
+            ));
+        }
+        for (at, alternative) in alternatives.iter().enumerate() {
+            selectors.push(Selector::alternative(alternative).map_err(|wrong| Contradiction {
+                member: "tls_client_auth_alternatives",
+                text: format!("number {}: {}: {}", at + 1, wrong.member, wrong.text),
+            })?);
+        }
+        let anchors = metadata
+            .tls_client_auth_trust_anchors
+            .as_deref()
+            .map(|pem| {
+                ClientAuthorities::pinned(pem.as_bytes()).map(Authorities::new).map_err(|error| {
+                    Contradiction::new("tls_client_auth_trust_anchors", error.to_string())
+                })
+            })
+            .transpose()?;
+        Ok(Box::new(Registered { selectors, anchors }))
+    }
+}
+
+/// The one selector among five members.
+fn selector(values: [Option<&str>; 5]) -> Result<Name, Contradiction> {
+    let mut given = SELECTORS.iter().zip(values).filter_map(|(member, value)| Some((*member, value?)));
+    let Some((member, value)) = given.next() else {
+        return Err(Contradiction::new(
+            SELECTORS[0],
+            format!("tls_client_auth needs exactly one of {}; there is none", SELECTORS.join(", ")),
+        ));
+    };
+    if let Some((second, _)) = given.next() {
+        return Err(Contradiction::new(
+            second,
+            format!(
+                "{member} is there as well, and exactly one may be; put the other into tls_client_auth_alternatives"
+            ),
+        ));
+    }
+    let wrong = |text: String| Contradiction::new(member, text);
+    match member {
+        "tls_client_auth_subject_dn" => value.parse().map(Name::SubjectDn).map_err(|e| wrong(format!("{e}"))),
+        "tls_client_auth_san_dns" => RegisteredSan::dns(value).map(Name::San).map_err(|e| wrong(format!("{e}"))),
+        "tls_client_auth_san_uri" => RegisteredSan::uri(value).map(Name::San).map_err(|e| wrong(format!("{e}"))),
+        "tls_client_auth_san_ip" => RegisteredSan::ip(value).map(Name::San).map_err(|e| wrong(format!("{e}"))),
+        _ => RegisteredSan::email(value).map(Name::San).map_err(|e| wrong(format!("{e}"))),
+    }
+}
+
+/// A registered name, and when it counts.
+#[derive(Debug)]
+struct Selector {
+    name: Name,
+    not_before: Option<Timestamp>,
+    not_after: Option<Timestamp>,
+}
+
+/// What a certificate must bear.
+#[derive(Debug)]
+enum Name {
+    SubjectDn(RegisteredDn),
+    San(RegisteredSan),
+}
+
+impl Selector {
+    fn alternative(written: &Alternative) -> Result<Self, Contradiction> {
+        let name = selector([
+            written.tls_client_auth_subject_dn.as_deref(),
+            written.tls_client_auth_san_dns.as_deref(),
+            written.tls_client_auth_san_uri.as_deref(),
+            written.tls_client_auth_san_ip.as_deref(),
+            written.tls_client_auth_san_email.as_deref(),
+        ])?;
+        let time = |member: &'static str, text: &Option<String>| {
+            text.as_deref()
+                .map(|text| text.parse().map_err(|error| Contradiction::new(member, format!("{error}"))))
+                .transpose()
+        };
+        Ok(Self {
+            name,
+            not_before: time("not_before", &written.not_before)?,
+            not_after: time("not_after", &written.not_after)?,
+        })
+    }
+
+    /// Whether the certificate bears the name, now; else why not.
+    fn matches(&self, certificate: &ClientCertificate, now: Timestamp) -> Result<(), String> {
+        if let Some(not_before) = self.not_before.filter(|not_before| now < *not_before) {
+            return Err(format!("{} counts only from {not_before} on", self.name));
+        }
+        if let Some(not_after) = self.not_after.filter(|not_after| *not_after < now) {
+            return Err(format!("{} counted only until {not_after}", self.name));
+        }
+        match &self.name {
+            Name::SubjectDn(registered) => match certificate.subject() {
+                Ok(subject) => subject.compare(registered).map_err(|mismatch| mismatch.to_string()),
+                Err(error) => Err(format!("the certificate's subject matches nothing: {error}")),
+            },
+            Name::San(registered) => certificate
+                .subject_alt_names()
+                .compare(registered)
+                .map_err(|mismatch| mismatch.to_string()),
+        }
+    }
+}
+
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::SubjectDn(registered) => write!(f, "the subject DN {registered}"),
+            Self::San(registered) => registered.fmt(f),
+        }
+    }
+}
+
+/// What one client is registered with.
+#[derive(Debug)]
+struct Registered {
+    selectors: Vec<Selector>,
+    anchors: Option<Authorities>,
+}
+
+impl Authenticator for Registered {
+    fn authenticate(&self, attempt: &Attempt<'_>) -> Result<UseOnce, Refused> {
+        attempt.nothing_but_the_certificate()?;
+        let certificate = attempt.certificate()?;
+        let grounds = attempt
+            .belief
+            .verified(attempt.presented, self.anchors.as_ref(), attempt.now)
+            .map_err(Refused::Unverified)?;
+        attempt.step(|| format!("it is verified: {grounds}"));
+        certificate.usable_for_client_authentication().map_err(Refused::Unusable)?;
+        attempt.step(|| "its key, key usage and extended key usage are fit for client authentication".into());
+        let mut tried = Vec::new();
+        for selector in &self.selectors {
+            match selector.matches(certificate, attempt.now) {
+                Ok(()) => {
+                    attempt.step(|| format!("it bears {}", selector.name));
+                    return Ok(UseOnce::nothing());
+                }
+                Err(mismatch) => tried.push(mismatch),
+            }
+        }
+        Err(Refused::NoSelectorMatches(tried))
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        self.selectors
+            .iter()
+            .filter_map(|selector| match &selector.name {
+                Name::SubjectDn(registered) => registered.looks_reversed(),
+                Name::San(_) => None,
+            })
+            .map(|right| {
+                format!(
+                    "tls_client_auth_subject_dn looks reversed: RFC 4514 writes the most specific part first; if the certificate's subject is the usual way round, write {right}"
+                )
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,175 @@
+//! Introspection (RFC 7662), with `cnf` (RFC 8705 section 3.2), and signed on demand (RFC 9701).
+
+use http::Method;
+use serde::Serialize;
+
+use super::authenticate::authenticate;
+use super::{Answer, Endpoint, Reply, Request, Server};
+use crate::client::registration::ClientRegistration;
+use crate::key::algorithm::SigningAlgorithm;
+use crate::key::jws;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::time::Timestamp;
+use crate::token::jwt::Aud;
+use crate::token::read::recognise;
+use crate::token::{AccessToken, Confirmation};
+
+/// The media type of RFC 9701 section 4.
+const SIGNED: &str = "application/token-introspection+jwt";
+
+/// `typ` of RFC 9701 section 5.
+const TYPE: &str = "token-introspection+jwt";
+
+/// The endpoint.
+pub(super) struct Introspect;
+
+impl Endpoint for Introspect {
+    fn name(&self) -> &'static str {
+        "introspect"
+    }
+
+    fn metadata(&self) -> Option<&'static str> {
+        Some("introspection_endpoint")
+    }
+
+    fn authenticates_clients(&self) -> bool {
+        true
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[Method::POST]
+    }
+
+    fn is_open_to_any_origin(&self) -> bool {
+        false
+    }
+
+    fn serve<'a>(&self, server: &'a Server, request: &'a Request) -> Answer<'a> {
+        Box::pin(serve(server, request))
+    }
+}
+
+/// The members of RFC 7662 section 2.2. What is not active has no other member.
+#[derive(Serialize)]
+struct Introspection<'a> {
+    active: bool,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    token: Option<Members<'a>>,
+}
+
+#[derive(Serialize)]
+struct Members<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    client_id: &'a str,
+    aud: Aud<'a>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+    token_type: &'static str,
+    iat: u64,
+    exp: u64,
+    jti: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
+}
+
+/// The claims of RFC 9701 section 5: nothing at the top that could make it pass for another JWT.
+#[derive(Serialize)]
+struct Signed<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    iat: u64,
+    token_introspection: &'a Introspection<'a>,
+}
+
+async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> {
+    let now = (server.clock)();
+    let form = request.form()?;
+    let trust = server.trust.load();
+    let client = authenticate(server, &trust, request, &form, now).await?;
+    let caller = client.registration();
+    if !caller.is_confidential() {
+        return Err(OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")
+            .because(format!("client {}: a public client may not introspect", caller.client_id())));
+    }
+    let text = form.required("token")?;
+    let keys = server.keys.load();
+    let issuer = server.settings.issuer.as_str();
+    let token = match recognise(text, &keys, issuer, now) {
+        None => None,
+        Some(recognised) => {
+            let records = server
+                .store
+                .get(std::slice::from_ref(recognised.key()), now)
+                .await
+                .inspect_err(|error| server.metrics.store_failed(error))?;
+            recognised.resolve(records.into_iter().next().flatten().as_ref(), now)
+        }
+    };
+    let token = token.filter(|token| may_see(caller, token));
+    server.metrics.introspected(token.is_some());
+    let introspection = Introspection {
+        active: token.is_some(),
+        token: token.as_ref().map(|token| Members {
+            iss: issuer,
+            sub: &token.subject,
+            client_id: token.client_id.as_str(),
+            aud: Aud::of(&token.audience),
+            scope: token.scope.as_str(),
+            token_type: "Bearer",
+            iat: token.issued.unix(),
+            exp: token.expires.unix(),
+            jti: &token.id,
+            cnf: token.confirmation,
+        }),
+    };
+    if request.accepts(SIGNED) {
+        let signed = Signed {
+            iss: issuer,
+            aud: caller.client_id().as_str(),
+            iat: now.unix(),
+            token_introspection: &introspection,
+        };
+        return sign(server, caller, &signed, now).await;
+    }
+    let body = serde_json::to_string(&introspection).map_err(broken)?;
+    Ok(Reply::json(body))
+}
+
+/// A caller learns of tokens issued to it or meant for it, and of no others (RFC 7662 section 4).
+fn may_see(caller: &ClientRegistration, token: &AccessToken) -> bool {
+    caller.may_introspect_any()
+        || token.client_id == *caller.client_id()
+        || token.audience.iter().any(|audience| caller.resource().contains(audience))
+}
+
+/// Signs the answer by the caller's algorithm. RSA signatures take a thousand times as long as the rest
+/// of an answer, and are made where they keep nobody waiting.
+async fn sign(
+    server: &Server,
+    caller: &ClientRegistration,
+    signed: &Signed<'_>,
+    now: Timestamp,
+) -> Result<Reply, OAuthError> {
+    // RFC 9701 section 6 names the default.
+    let algorithm = caller.introspection_alg().unwrap_or(SigningAlgorithm::Rs256);
+    let keys = server.keys.load_full();
+    let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
+    let make = move || {
+        let key = keys
+            .signer(algorithm, now)
+            .ok_or_else(|| broken(format!("there is no {} key", algorithm.name())))?;
+        jws::sign_compact(key, TYPE, &claims).map_err(broken)
+    };
+    let body = match algorithm {
+        SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa => make()?,
+        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256 => {
+            tokio::task::spawn_blocking(make).await.map_err(broken)??
+        }
+    };
+    Ok(Reply::new(http::StatusCode::OK, SIGNED, body))
+}
+
+fn broken(error: impl std::fmt::Display) -> OAuthError {
+    OAuthError::new(ErrorCode::ServerError, "the answer could not be made").because(error)
+}

@@ -1,0 +1,32 @@
+//! The public halves of the signing keys (RFC 7517 section 5).
+
+use http::Method;
+
+use super::{Answer, Endpoint, Reply, Request, Server};
+
+/// The endpoint.
+pub(super) struct Jwks;
+
+impl Endpoint for Jwks {
+    fn name(&self) -> &'static str {
+        "jwks"
+    }
+
+    fn metadata(&self) -> Option<&'static str> {
+        Some("jwks_uri")
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[Method::GET, Method::HEAD]
+    }
+
+    fn is_open_to_any_origin(&self) -> bool {
+        true
+    }
+
+    fn serve<'a>(&self, server: &'a Server, _request: &'a Request) -> Answer<'a> {
+        let keys = server.keys.load();
+        let body = keys.jwks_json((server.clock)());
+        Box::pin(std::future::ready(Ok(Reply::public_json(body))))
+    }
+}

@@ -1,0 +1,253 @@
+//! The endpoints: one file each, which gathers, decides, commits and answers.
+
+mod authenticate;
+mod introspect;
+mod jwks;
+pub mod metadata;
+pub mod metrics;
+mod revoke;
+mod token;
+mod whoami;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::client::belief::Belief;
+use crate::client::registration::AccessTokenFormat;
+use crate::client::{ClientKeys, Registry};
+use crate::key::set::KeySet;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::issuer::Issuer;
+use crate::oauth::secret::Secret;
+use crate::oauth::time::{Lifetime, Timestamp};
+use crate::outbound::jwks::RemoteKeys;
+use crate::proxy::Presented;
+use crate::record::Changes;
+use crate::store::{Store, StoreError};
+use metrics::Metrics;
+
+/// Every endpoint under the issuer's path. Metadata lists what this lists.
+pub const ENDPOINTS: &[&dyn Endpoint] = &[
+    &token::Token,
+    &introspect::Introspect,
+    &revoke::Revoke,
+    &jwks::Jwks,
+    &whoami::Whoami,
+];
+
+/// What an endpoint answers with, some time later.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, OAuthError>> + Send + 'a>>;
+
+/// Answers requests under one path.
+pub trait Endpoint: Sync {
+    /// The last part of its path.
+    fn name(&self) -> &'static str;
+
+    /// Its name in metadata (RFC 8414 section 2), if it has one.
+    fn metadata(&self) -> Option<&'static str>;
+
+    /// Whether a client authenticates there, so that it has an mTLS alias (RFC 8705 section 5).
+    fn authenticates_clients(&self) -> bool {
+        false
+    }
+
+    /// The methods that it takes.
+    fn methods(&self) -> &'static [Method];
+
+    /// Whether pages of any origin may call it, without credentials of the browser.
+    fn is_open_to_any_origin(&self) -> bool;
+
+    /// Whether this deployment has it.
+    fn is_served(&self, _settings: &Settings) -> bool {
+        true
+    }
+
+    /// Answers.
+    fn serve<'a>(&self, server: &'a Server, request: &'a Request) -> Answer<'a>;
+}
+
+/// What is set for as long as the program runs.
+#[derive(Debug)]
+pub struct Settings {
+    /// The issuer identifier.
+    pub issuer: Issuer,
+    /// The issuer's URL on the mTLS host.
+    pub mtls_base: Option<Issuer>,
+    /// How long access tokens live.
+    pub access_token_ttl: Lifetime,
+    /// Their form where a registration does not say.
+    pub access_token_format: AccessTokenFormat,
+    /// Whether `whoami` is served.
+    pub whoami: bool,
+}
+
+/// What is read from files and may be read again: registrations and what certificates rest on.
+#[derive(Debug, Default)]
+pub struct Trust {
+    /// The registered clients.
+    pub clients: Registry,
+    /// What makes a certificate a verified one.
+    pub belief: Belief,
+}
+
+/// Everything that answering needs. Built once, in `main`, and handed down.
+pub struct Server {
+    /// What is set.
+    pub settings: Settings,
+    /// What is read from files.
+    pub trust: ArcSwap<Trust>,
+    /// The server's own keys.
+    pub keys: ArcSwap<KeySet>,
+    /// Where records are kept.
+    pub store: Arc<dyn Store>,
+    /// The keys at clients' `jwks_uri`.
+    pub remote: RemoteKeys<ClientKeys>,
+    /// Tells the time.
+    pub clock: fn() -> Timestamp,
+    /// Makes 256 bits of chance, in base64url.
+    pub mint: fn() -> Secret,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+impl Server {
+    /// Commits, and counts what the store could not do.
+    async fn commit(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
+        self.store.commit(changes, now).await.inspect_err(|error| self.metrics.store_failed(error))
+    }
+}
+
+/// A request, as far as an endpoint needs it.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    /// The header fields.
+    pub headers: HeaderMap,
+    /// The body, within its limit.
+    pub body: Bytes,
+    /// What the web server forwarded about the client.
+    pub presented: Presented,
+    /// The name of the request in the log.
+    pub id: Arc<str>,
+}
+
+impl Request {
+    /// The body, if it says that it is a form (RFC 6749 appendix B).
+    fn form(&self) -> Result<crate::oauth::form::Form<'_>, OAuthError> {
+        let mut kinds = self.headers.get_all(http::header::CONTENT_TYPE).iter();
+        let kind = kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let essence = kind.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") || kinds.next().is_some() {
+            return Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                "send the parameters as application/x-www-form-urlencoded",
+            ));
+        }
+        Ok(crate::oauth::form::Form::parse(&self.body)?)
+    }
+
+    /// Whether the `Accept` header names that media type.
+    fn accepts(&self, media_type: &str) -> bool {
+        self.headers.get_all(http::header::ACCEPT).iter().any(|line| {
+            line.to_str().is_ok_and(|line| {
+                line.split(',').any(|item| {
+                    let mut parts = item.split(';').map(str::trim);
+                    let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media_type));
+                    named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+                })
+            })
+        })
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    /// The status.
+    pub status: StatusCode,
+    /// The header fields besides those that every answer has.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Cow<'static, str>,
+}
+
+impl Reply {
+    /// A body of that type that nobody may keep.
+    pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            headers: vec![
+                (http::header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+                (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+                (http::header::PRAGMA, HeaderValue::from_static("no-cache")),
+            ],
+            body: body.into(),
+        }
+    }
+
+    /// A JSON body that nobody may keep (RFC 6749 section 5.1).
+    pub fn json(body: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::OK, "application/json", body)
+    }
+
+    /// A JSON body that anybody may keep for five minutes.
+    pub fn public_json(body: String) -> Self {
+        Self {
+            status: StatusCode::OK,
+            headers: vec![
+                (http::header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+                (CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+            ],
+            body: body.into(),
+        }
+    }
+
+    /// The answer with one more header field.
+    #[must_use]
+    pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl From<&OAuthError> for Reply {
+    fn from(error: &OAuthError) -> Self {
+        let mut reply = Self::new(error.code().status(), "application/json", error.body());
+        if error.owes_basic_challenge() {
+            let challenge = HeaderValue::from_static("Basic realm=\"certbound\", charset=\"UTF-8\"");
+            reply = reply.with(http::header::WWW_AUTHENTICATE, challenge);
+        }
+        if error.code() == ErrorCode::TemporarilyUnavailable {
+            reply = reply.with(http::header::RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        reply
+    }
+}
+
+impl From<StoreError> for OAuthError {
+    /// A store that does not answer decides nothing: neither for the caller nor against.
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => {
+                Self::new(ErrorCode::TemporarilyUnavailable, "try again in a moment").because(error)
+            }
+            StoreError::Conflict(_) => {
+                Self::new(ErrorCode::ServerError, "the request could not be carried out").because(error)
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

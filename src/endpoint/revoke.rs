@@ -1,0 +1,69 @@
+//! Revocation (RFC 7009), of JWTs too.
+
+use http::{Method, StatusCode};
+
+use super::authenticate::authenticate;
+use super::{Answer, Endpoint, Reply, Request, Server};
+use crate::oauth::error::OAuthError;
+use crate::token::read::recognise;
+
+/// The endpoint.
+pub(super) struct Revoke;
+
+impl Endpoint for Revoke {
+    fn name(&self) -> &'static str {
+        "revoke"
+    }
+
+    fn metadata(&self) -> Option<&'static str> {
+        Some("revocation_endpoint")
+    }
+
+    fn authenticates_clients(&self) -> bool {
+        true
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[Method::POST]
+    }
+
+    fn is_open_to_any_origin(&self) -> bool {
+        true
+    }
+
+    fn serve<'a>(&self, server: &'a Server, request: &'a Request) -> Answer<'a> {
+        Box::pin(serve(server, request))
+    }
+}
+
+/// Ends a token of the caller's. A token that is another's, dead or unknown is left as it is, and the
+/// answer is the same (RFC 7009 section 2.2): it is the client that authenticates, not the bearer.
+async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> {
+    let now = (server.clock)();
+    let form = request.form()?;
+    let trust = server.trust.load();
+    let client = authenticate(server, &trust, request, &form, now).await?;
+    let caller = client.registration().client_id();
+    let text = form.required("token")?;
+    let keys = server.keys.load();
+    if let Some(recognised) = recognise(text, &keys, server.settings.issuer.as_str(), now) {
+        let records = server
+            .store
+            .get(std::slice::from_ref(recognised.key()), now)
+            .await
+            .inspect_err(|error| server.metrics.store_failed(error))?;
+        let token = recognised.resolve(records.into_iter().next().flatten().as_ref(), now);
+        if let Some(token) = token.filter(|token| token.client_id == *caller) {
+            server.commit(&recognised.revocation(), now).await?;
+            server.metrics.token_revoked();
+            tracing::info!(
+                target: "audit",
+                event = "token_revoked",
+                request = &*request.id,
+                client_id = %caller,
+                jti = token.id,
+            );
+        }
+    }
+    Ok(Reply::new(StatusCode::OK, "application/json", "{}"))
+}

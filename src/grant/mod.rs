@@ -1,0 +1,200 @@
+//! From a grant to a token or a refusal (RFC 6749 section 4).
+
+mod client_credentials;
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::client::AuthenticatedClient;
+use crate::client::registration::AccessTokenFormat;
+use crate::key::set::KeySet;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::form::Form;
+use crate::oauth::nearest::nearest;
+use crate::oauth::resource::Resource;
+use crate::oauth::scope::Scope;
+use crate::oauth::secret::Secret;
+use crate::oauth::time::{Lifetime, Timestamp};
+use crate::record::Changes;
+use crate::token::{self, AccessToken, Confirmation, Issue};
+
+/// Every grant, as `grant_types_supported` lists them.
+pub const GRANTS: &[&dyn Grant] = &[&client_credentials::ClientCredentials];
+
+/// A `grant_type`.
+pub trait Grant: Sync {
+    /// Its registered name.
+    fn name(&self) -> &'static str;
+
+    /// Decides.
+    fn decide(&self, ask: &Ask<'_>) -> Result<Granted, Refusal>;
+}
+
+/// Decides by the grant that the request names, if the client may use it at all.
+pub fn decide(ask: &Ask<'_>) -> Result<Granted, Refusal> {
+    let name = ask.form.required("grant_type")?;
+    let grant = GRANTS.iter().copied().find(|grant| grant.name() == name).ok_or_else(|| {
+        let near = nearest(name, GRANTS.iter().map(|grant| grant.name()));
+        let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+        OAuthError::new(ErrorCode::UnsupportedGrantType, format!("there is no such grant here{hint}"))
+    })?;
+    if !ask.client.registration().may_use(grant.name()) {
+        return Err(OAuthError::new(
+            ErrorCode::UnauthorizedClient,
+            "this client is not registered for this grant: name it in grant_types",
+        )
+        .into());
+    }
+    grant.decide(ask)
+}
+
+/// What a grant decides on.
+pub struct Ask<'a> {
+    /// The parameters.
+    pub form: &'a Form<'a>,
+    /// Who asks.
+    pub client: &'a AuthenticatedClient,
+    /// What is so.
+    pub context: &'a Context<'a>,
+}
+
+/// Time, chance, and what the server is set to.
+pub struct Context<'a> {
+    /// Now.
+    pub now: Timestamp,
+    /// Makes 256 bits of chance, in base64url.
+    pub mint: &'a (dyn Fn() -> Secret + Sync),
+    /// The issuer identifier.
+    pub issuer: &'a str,
+    /// The signing keys.
+    pub keys: &'a KeySet,
+    /// How long access tokens live.
+    pub access_token_ttl: Lifetime,
+    /// Their form, where the registration does not say.
+    pub access_token_format: AccessTokenFormat,
+}
+
+/// A token response, what must be committed for it to be true, and what the audit line says of it.
+#[derive(Debug)]
+#[must_use = "the tokens are good only once the changes are committed"]
+pub struct Granted {
+    /// RFC 6749 section 5.1.
+    pub response: TokenResponse,
+    /// All or none.
+    pub changes: Changes,
+    /// What was issued.
+    pub token: AccessToken,
+    /// In which form.
+    pub format: AccessTokenFormat,
+}
+
+/// The members of RFC 6749 section 5.1.
+#[derive(Debug)]
+pub struct TokenResponse {
+    access_token: Secret,
+    expires_in: Lifetime,
+    scope: Scope,
+}
+
+impl Serialize for TokenResponse {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap as _;
+        let mut map = s.serialize_map(None)?;
+        map.serialize_entry("access_token", self.access_token.expose())?;
+        // RFC 8705 section 3 gives bound tokens no type of their own.
+        map.serialize_entry("token_type", "Bearer")?;
+        map.serialize_entry("expires_in", &self.expires_in)?;
+        if !self.scope.is_empty() {
+            map.serialize_entry("scope", self.scope.as_str())?;
+        }
+        map.end()
+    }
+}
+
+/// A refusal, which may change state as well: a code used twice ends what it gave.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What the caller is told.
+    pub error: OAuthError,
+    /// What happens all the same.
+    pub changes: Changes,
+}
+
+impl From<OAuthError> for Refusal {
+    fn from(error: OAuthError) -> Self {
+        Self { error, changes: Changes::none() }
+    }
+}
+
+/// The scope asked for, which must be within what the client may have; all of that where none is asked
+/// for (RFC 6749 section 3.3).
+fn scope(ask: &Ask<'_>) -> Result<Scope, OAuthError> {
+    let allowed = ask.client.registration().scope();
+    let Some(asked) = ask.form.value("scope") else {
+        return Ok(allowed.clone());
+    };
+    let asked = Scope::parse(asked)
+        .map_err(|error| OAuthError::new(ErrorCode::InvalidScope, error.to_string()))?;
+    match asked.beyond(allowed) {
+        None => Ok(asked),
+        Some(token) => {
+            let cause = format!("the scope {token} is not registered for the client");
+            Err(OAuthError::new(ErrorCode::InvalidScope, "the scope is more than this client may have")
+                .because(cause))
+        }
+    }
+}
+
+/// Whom the token is for: the resources asked for (RFC 8707 section 2), which must be registered; else
+/// all that is registered; else this issuer.
+fn audience(ask: &Ask<'_>) -> Result<Vec<String>, OAuthError> {
+    let registered = ask.client.registration().audience();
+    let mut asked: Vec<String> = Vec::new();
+    for text in ask.form.values("resource") {
+        let invalid = |description: Cow<'static, str>| OAuthError::new(ErrorCode::InvalidTarget, description);
+        let resource = Resource::parse(text).map_err(|error| invalid(error.to_string().into()))?;
+        if !registered.iter().any(|known| known == resource.as_str()) {
+            return Err(invalid("the resource is not one that this client may have tokens for".into())
+                .because(format!("the resource {} is not in the client's audience", resource.as_str())));
+        }
+        if !asked.iter().any(|known| known == resource.as_str()) {
+            asked.push(resource.as_str().to_owned());
+        }
+    }
+    if !asked.is_empty() {
+        return Ok(asked);
+    }
+    if registered.is_empty() {
+        return Ok(vec![ask.context.issuer.to_owned()]);
+    }
+    Ok(registered.to_vec())
+}
+
+/// Issues an access token: the step that every grant ends with.
+fn issue(ask: &Ask<'_>, subject: &str) -> Result<Granted, Refusal> {
+    let context = ask.context;
+    let registration = ask.client.registration();
+    let format = registration.access_token_format().unwrap_or(context.access_token_format);
+    let token = AccessToken {
+        client_id: registration.client_id().clone(),
+        subject: subject.to_owned(),
+        scope: scope(ask)?,
+        audience: audience(ask)?,
+        issued: context.now,
+        expires: context.now.after(context.access_token_ttl),
+        id: (context.mint)().expose().get(..22).unwrap_or_default().to_owned(),
+        confirmation: ask.client.binding()?.map(|certificate| Confirmation { certificate }),
+    };
+    let secret = (context.mint)();
+    let issue = Issue { issuer: context.issuer, keys: context.keys, secret: &secret };
+    let (access_token, changes) = token::format(format).write(&token, &issue).map_err(|error| {
+        OAuthError::new(ErrorCode::ServerError, "the token could not be issued").because(error)
+    })?;
+    let response = TokenResponse {
+        access_token,
+        expires_in: context.access_token_ttl,
+        scope: token.scope.clone(),
+    };
+    Ok(Granted { response, changes, token, format })
+}

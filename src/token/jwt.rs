@@ -1,0 +1,123 @@
+//! Access tokens as signed JWTs (RFC 9068), with `cnf` where they are bound (RFC 8705 section 3.1).
+
+use serde::{Deserialize, Serialize};
+
+use super::{AccessToken, CannotIssue, Confirmation, Format, Issue};
+use crate::client::registration::AccessTokenFormat;
+use crate::key::algorithm::SigningAlgorithm;
+use crate::key::claims::{Audience, NumericDate};
+use crate::key::jws::{self, UnverifiedJws};
+use crate::key::set::KeySet;
+use crate::oauth::ClientId;
+use crate::oauth::scope::Scope;
+use crate::oauth::secret::Secret;
+use crate::oauth::time::Timestamp;
+use crate::record::Changes;
+
+/// `typ` of RFC 9068 section 2.1, which keeps an access token from being taken for any other JWT.
+pub const TYPE: &str = "at+jwt";
+
+/// The algorithm that access tokens are signed with: small, and as fast to make as to check.
+const ALGORITHM: SigningAlgorithm = SigningAlgorithm::Es256;
+
+/// The format.
+pub(super) struct Jwt;
+
+/// The claims as they are written.
+#[derive(Serialize)]
+struct Written<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    client_id: &'a str,
+    aud: Aud<'a>,
+    iat: u64,
+    exp: u64,
+    jti: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
+}
+
+/// RFC 7519 section 4.1.3: one audience is written as a string.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Aud<'a> {
+    /// One.
+    One(&'a str),
+    /// Several.
+    Many(&'a [String]),
+}
+
+impl<'a> Aud<'a> {
+    /// That list, as it is written.
+    pub fn of(list: &'a [String]) -> Self {
+        match list {
+            [one] => Self::One(one),
+            many => Self::Many(many),
+        }
+    }
+}
+
+impl Format for Jwt {
+    fn format(&self) -> AccessTokenFormat {
+        AccessTokenFormat::Jwt
+    }
+
+    fn write(&self, token: &AccessToken, issue: &Issue<'_>) -> Result<(Secret, Changes), CannotIssue> {
+        let key = issue
+            .keys
+            .signer(ALGORITHM, token.issued)
+            .ok_or_else(|| CannotIssue(format!("there is no {} key", ALGORITHM.name())))?;
+        let claims = Written {
+            iss: issue.issuer,
+            sub: &token.subject,
+            client_id: token.client_id.as_str(),
+            aud: Aud::of(&token.audience),
+            iat: token.issued.unix(),
+            exp: token.expires.unix(),
+            jti: &token.id,
+            scope: token.scope.as_str(),
+            cnf: token.confirmation,
+        };
+        let text = jws::sign_compact(key, TYPE, &claims).map_err(|error| CannotIssue(error.to_string()))?;
+        Ok((Secret::new(text), Changes::none()))
+    }
+}
+
+/// The claims as they are read; a wrong type is a wrong token (RFC 9068 section 4).
+#[derive(Deserialize)]
+struct Read {
+    iss: String,
+    sub: String,
+    client_id: String,
+    aud: Audience,
+    iat: NumericDate,
+    exp: NumericDate,
+    jti: String,
+    #[serde(default)]
+    scope: String,
+    #[serde(default)]
+    cnf: Option<Confirmation>,
+}
+
+/// An access token that this issuer signed and that has not expired; whether it was revoked is for the
+/// store to say.
+pub(super) fn read(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Option<AccessToken> {
+    let verified = UnverifiedJws::parse(text).ok()?.verify_own(keys, TYPE, now).ok()?;
+    let claims: Read = verified.claims().ok()?;
+    let expires = claims.exp.timestamp();
+    if claims.iss != issuer || expires <= now {
+        return None;
+    }
+    Some(AccessToken {
+        client_id: ClientId::parse(&claims.client_id).ok()?,
+        subject: claims.sub,
+        scope: Scope::parse(&claims.scope).ok()?,
+        audience: claims.aud.into_list(),
+        issued: claims.iat.timestamp(),
+        expires,
+        id: claims.jti,
+        confirmation: claims.cnf,
+    })
+}
