@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use certbound::oauth::time::{Lifetime, Timestamp};
 use certbound::outbound::OutboundError;
-use certbound::outbound::fetch::{BODY_LIMIT, Fetched, Outbound, Roots, TIME_LIMIT};
-use certbound::outbound::guard::{Destination, NotADestination, Policy};
+use certbound::outbound::address::Policy;
+use certbound::outbound::fetch::{BODY_LIMIT, Fetched, Outbound, TIME_LIMIT};
+use certbound::outbound::guard::{Destination, NotADestination};
 use certbound::outbound::jwks::{INTERVAL, RemoteKeys, STALE};
+use certbound::outbound::roots::Roots;
 use http::{HeaderMap, HeaderValue};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -577,6 +579,22 @@ async fn a_new_key_is_seen_at_once_but_not_more_often_than_stated() {
         assert_eq!(*kept, "two");
     }
     assert_eq!(publisher.asked(), 2 + 3);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_does_not_keep_keys_for_ever() {
+    let publisher = Publisher::start(Duration::ZERO).await;
+    let keys = remote();
+    let uri = keys.destination(&publisher.url).expect("its URL");
+    keys.keys(&uri, at(86_400)).await.expect("keys");
+    publisher.say(200, "public", "two");
+    assert_eq!(*keys.keys(&uri, at(0)).await.expect("keys"), "two");
+    publisher.say(503, "public", "away");
+    let outcome = keys.refreshed(&uri, at(86_400)).await;
+    assert_eq!(outcome, Err(OutboundError::Status(503)));
+    publisher.say(200, "public", "three");
+    let anew = keys.refreshed(&uri, at(0)).await.expect("keys");
+    assert_eq!((anew.as_str(), publisher.asked()), ("three", 4));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,6 @@
 use std::error::Error as _;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -14,9 +13,6 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -24,7 +20,9 @@ use url::Host;
 
 use crate::oauth::time::Lifetime;
 use crate::outbound::OutboundError;
-use crate::outbound::guard::{Destination, NotADestination, Policy};
+use crate::outbound::address::Policy;
+use crate::outbound::guard::{Destination, NotADestination};
+use crate::outbound::roots::Roots;
 
 /// How long a whole exchange may take, from the resolver to the last octet.
 pub const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -37,15 +35,6 @@ const ATTEMPTS: usize = 4;
 
 /// How many octets the head of an answer may have.
 const HEAD_LIMIT: usize = 16 * 1024;
-
-/// Whose certificates the other side may have.
-#[derive(Clone, Copy, Debug)]
-pub enum Roots<'a> {
-    /// The system's trust anchors, or those in the file that `SSL_CERT_FILE` names.
-    System,
-    /// The certificates in the text of this PEM file, and no others.
-    Pem(&'a [u8]),
-}
 
 /// Calls other servers.
 #[derive(Clone)]
@@ -76,17 +65,8 @@ impl Outbound {
         policy: Policy,
         time_limit: Duration,
     ) -> Result<Self, OutboundError> {
-        let anchors = match roots {
-            Roots::System => system_anchors(),
-            Roots::Pem(text) => pem_anchors(text)?,
-        };
-        let tls = if anchors.is_empty() {
-            None
-        } else {
-            Some(connector(anchors)?)
-        };
         Ok(Self {
-            tls,
+            tls: roots.connector()?,
             policy,
             time_limit,
         })
@@ -152,18 +132,17 @@ impl Outbound {
     ) -> Result<Fetched, OutboundError> {
         let addresses = resolve(to).await?;
         admit(&addresses, to, self.policy)?;
-        let stream = self.connect(to, &addresses).await?;
         let Some(name) = to.server_name() else {
+            let stream = self.connect(to, &addresses).await?;
             return converse(stream, to, request, limit).await;
         };
         let tls = self.tls.as_ref().ok_or(OutboundError::NoRoots)?;
-        let stream =
-            tls.connect(name.clone(), stream)
-                .await
-                .map_err(|error| OutboundError::Tls {
-                    host: to.host().to_string(),
-                    cause: error.to_string(),
-                })?;
+        let stream = self.connect(to, &addresses).await?;
+        let secured = tls.connect(name.clone(), stream).await;
+        let stream = secured.map_err(|error| OutboundError::Tls {
+            host: to.host().to_string(),
+            cause: error.to_string(),
+        })?;
         converse(stream, to, request, limit).await
     }
 
@@ -198,39 +177,6 @@ impl fmt::Debug for Outbound {
             .field("time_limit", &self.time_limit)
             .finish_non_exhaustive()
     }
-}
-
-/// What can be read of the system's trust anchors. Entries that cannot be read are passed over: one
-/// broken file in a directory of hundreds is not this program's business.
-fn system_anchors() -> RootCertStore {
-    let mut anchors = RootCertStore::empty();
-    anchors.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    anchors
-}
-
-fn pem_anchors(text: &[u8]) -> Result<RootCertStore, OutboundError> {
-    let mut anchors = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(text) {
-        let certificate = certificate.map_err(|error| OutboundError::Roots(error.to_string()))?;
-        anchors
-            .add(certificate)
-            .map_err(|error| OutboundError::Roots(error.to_string()))?;
-    }
-    if anchors.is_empty() {
-        return Err(OutboundError::Roots("no certificate in it".into()));
-    }
-    Ok(anchors)
-}
-
-fn connector(anchors: RootCertStore) -> Result<TlsConnector, OutboundError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| OutboundError::Roots(error.to_string()))?
-        .with_root_certificates(anchors)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 async fn resolve(to: &Destination) -> Result<Vec<SocketAddr>, OutboundError> {
@@ -411,16 +357,16 @@ mod tests {
         }
     }
 
-    #[test]
-    fn anchors_must_be_there() {
-        for text in [
-            &b""[..],
-            b"no certificates",
-            b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            b"-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n",
-        ] {
-            let outcome = Outbound::new(Roots::Pem(text), Policy::Public, TIME_LIMIT);
-            assert!(matches!(outcome, Err(OutboundError::Roots(_))));
-        }
+    #[tokio::test]
+    async fn a_system_without_anchors_calls_nobody_by_https() {
+        let outbound = Outbound {
+            tls: None,
+            policy: Policy::AllowPrivate,
+            time_limit: TIME_LIMIT,
+        };
+        let to = outbound.destination("https://127.0.0.1:9").expect("a URL");
+        let accept = HeaderValue::from_static("*/*");
+        let outcome = outbound.get(&to, accept, BODY_LIMIT).await;
+        assert_eq!(outcome, Err(OutboundError::NoRoots));
     }
 }

@@ -183,14 +183,18 @@ impl<T> Entry<T> {
     fn fresh(&self, now: Timestamp) -> Option<Arc<T>> {
         let state = self.state();
         let kept = state.kept.as_ref()?;
-        (now < kept.fresh_until).then(|| Arc::clone(&kept.keys))
+        // Where the clock was set back, what is fresh for longer than anything can be is not fresh.
+        let left = kept.fresh_until.since(now);
+        (now < kept.fresh_until && left <= FRESH_AT_MOST).then(|| Arc::clone(&kept.keys))
     }
 
     /// Whether to make do with what there is: after any fetch for those who want it anew, after a
     /// failed one for all.
     fn asked_lately(&self, now: Timestamp, forced: bool) -> bool {
         let state = self.state();
-        let lately = state.asked.is_some_and(|asked| now.since(asked) < INTERVAL);
+        let lately = state
+            .asked
+            .is_some_and(|asked| now.since(asked) < INTERVAL && asked.since(now) < INTERVAL);
         lately && (forced || state.failure.is_some())
     }
 

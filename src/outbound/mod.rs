@@ -2,12 +2,14 @@
 //! fetched from an address that somebody else wrote.
 //!
 //! An address that somebody else wrote is a way into the network that certbound stands in, so
-//! [`guard`] says which may be called, [`fetch`] calls nothing else, and [`jwks`] asks no more often
-//! than stated, whatever is presented.
+//! [`guard`] and [`address`] say which may be called, [`fetch`] calls nothing else and believes only
+//! those that [`roots`] vouch for, and [`jwks`] asks no more often than stated, whatever is presented.
 
+pub mod address;
 pub mod fetch;
 pub mod guard;
 pub mod jwks;
+pub mod roots;
 
 use std::fmt;
 use std::net::IpAddr;
