@@ -6,6 +6,7 @@
 //! those that [`roots`] vouch for, and [`jwks`] asks no more often than stated, whatever is presented.
 
 pub mod address;
+mod cache_control;
 pub mod fetch;
 pub mod guard;
 pub mod jwks;
