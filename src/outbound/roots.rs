@@ -12,7 +12,8 @@ use crate::outbound::OutboundError;
 /// Whose certificates the other side may have.
 #[derive(Clone, Copy, Debug)]
 pub enum Roots<'a> {
-    /// The system's trust anchors, or those in the file that `SSL_CERT_FILE` names.
+    /// The system's trust anchors, or those in the file that `SSL_CERT_FILE` and the directories that
+    /// `SSL_CERT_DIR` name (both count where both are set).
     System,
     /// The certificates in the text of this PEM file, and no others.
     Pem(&'a [u8]),
