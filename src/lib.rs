@@ -2,5 +2,6 @@
 
 pub mod cert;
 pub mod oauth;
+pub mod outbound;
 pub mod record;
 pub mod store;
