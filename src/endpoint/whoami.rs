@@ -1,0 +1,108 @@
+//! `whoami`: what the web server forwarded, as certbound understood it, for whoever sets one up.
+
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use super::{Answer, Endpoint, Reply, Request, Server, Settings, Trust};
+use crate::client::Attempt;
+use crate::client::credentials::Credentials;
+use crate::oauth::time::Timestamp;
+
+/// How many registrations are tried; this is for setting up, not for a directory of millions.
+const TRIED: usize = 10_000;
+
+/// The endpoint.
+pub(super) struct Whoami;
+
+impl Endpoint for Whoami {
+    fn name(&self) -> &'static str {
+        "whoami"
+    }
+
+    fn metadata(&self) -> Option<&'static str> {
+        None
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        &[Method::GET, Method::HEAD]
+    }
+
+    fn is_open_to_any_origin(&self) -> bool {
+        false
+    }
+
+    fn is_served(&self, settings: &Settings) -> bool {
+        settings.whoami
+    }
+
+    fn serve<'a>(&self, server: &'a Server, request: &'a Request) -> Answer<'a> {
+        let seen = seen(server, &server.trust.load(), request, (server.clock)());
+        let reply = if request.accepts("text/html") { page(&seen) } else { Reply::json(format!("{seen:#}\n")) };
+        Box::pin(std::future::ready(Ok(reply)))
+    }
+}
+
+fn seen(server: &Server, trust: &Trust, request: &Request, now: Timestamp) -> Value {
+    let presented = &request.presented;
+    let mut seen = json!({
+        "trusted_proxy": presented.is_from_trusted_proxy(),
+        "encoding": presented.encoding(),
+        "verify_header": presented.verdict().to_string(),
+        "certificate": Value::Null,
+    });
+    let Some(certificate) = presented.certificate() else {
+        return seen;
+    };
+    let verified = trust.belief.verified(presented, None, now);
+    let names = certificate.subject_alt_names();
+    seen["certificate"] = json!({
+        "subject": certificate.subject().map_or_else(|error| json!({ "error": error.to_string() }), |name| json!(name.to_string())),
+        "subject_alt_names": names.texts(),
+        "not_before": certificate.not_before().to_string(),
+        "not_after": certificate.not_after().to_string(),
+        "valid_now": certificate.at(now).is_ok(),
+        "x5t#S256": certificate.thumbprint().to_string(),
+        "intermediates_forwarded": presented.chain().len(),
+    });
+    seen["verified"] = json!(verified.is_ok());
+    seen["why"] = json!(match &verified {
+        Ok(grounds) => grounds.to_string(),
+        Err(error) => error.to_string(),
+    });
+    let mut satisfied: Vec<&str> = Vec::new();
+    let tried = trust.clients.iter().take(TRIED).filter(|client| client.method().is_mutual_tls());
+    for registration in tried {
+        let client_id = registration.client_id().as_str();
+        let credentials = Credentials::certificate_only(client_id);
+        let attempt = Attempt {
+            credentials: &credentials,
+            presented,
+            belief: &trust.belief,
+            remote: None,
+            issuer: server.settings.issuer.as_str(),
+            now,
+            steps: None,
+        };
+        if registration.authenticator().authenticate(&attempt).is_ok() {
+            satisfied.push(client_id);
+        }
+    }
+    satisfied.sort_unstable();
+    seen["satisfies"] = json!(satisfied);
+    seen
+}
+
+/// The same for a browser: no script, no style of its own, nothing loaded.
+fn page(seen: &Value) -> Reply {
+    let text = format!("{seen:#}").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let body = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>certbound: who am I?</title></head>\n<body>\n<main>\n<h1>What the web server forwarded</h1>\n<pre>{text}</pre>\n</main>\n</body>\n</html>\n"
+    );
+    Reply::new(StatusCode::OK, "text/html; charset=utf-8", body)
+        .with(
+            HeaderName::from_static("content-security-policy"),
+            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+        )
+        .with(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"))
+}

@@ -1,0 +1,112 @@
+//! A connection that waits only so long: for the next request, and then for its header.
+//!
+//! hyper has one time limit for both. Here the longer one is left to hyper, and the shorter one starts
+//! with the first octet of a request and ends when hyper has read its header.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Nothing of the next request has arrived.
+const IDLE: u8 = 0;
+/// A part of a header has arrived.
+const HEADER: u8 = 1;
+/// A request is being answered.
+const BUSY: u8 = 2;
+
+/// Which part of an exchange a connection is in, told by whoever answers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Phase(Arc<AtomicU8>);
+
+impl Phase {
+    /// A header has been read whole.
+    pub(super) fn header_read(&self) {
+        self.0.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// A request has been answered.
+    pub(super) fn answered(&self) {
+        self.0.store(IDLE, Ordering::Relaxed);
+    }
+}
+
+/// A stream that ends with an error when a header does not arrive in time.
+pub(super) struct Patience<S> {
+    stream: S,
+    phase: Phase,
+    limit: Duration,
+    alarm: Pin<Box<Sleep>>,
+}
+
+impl<S> Patience<S> {
+    /// Waits at most `limit` for the rest of a header.
+    pub(super) fn new(stream: S, limit: Duration) -> Self {
+        let alarm = Box::pin(sleep_until(Instant::now() + limit));
+        Self { stream, phase: Phase::default(), limit, alarm }
+    }
+
+    /// Where to tell how far an exchange has come.
+    pub(super) fn phase(&self) -> Phase {
+        self.phase.clone()
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
+        match polled {
+            Poll::Ready(Ok(())) => {
+                if buffer.filled().len() > before && this.phase.0.load(Ordering::Relaxed) == IDLE {
+                    this.phase.0.store(HEADER, Ordering::Relaxed);
+                    this.alarm.as_mut().reset(Instant::now() + this.limit);
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Pending if this.phase.0.load(Ordering::Relaxed) == HEADER => {
+                match this.alarm.as_mut().poll(context) {
+                    Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
+            other => other,
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,39 @@
+//! From a path to what answers under it: an exact table, built once.
+
+use std::collections::HashMap;
+
+use crate::endpoint::{ENDPOINTS, Endpoint, Settings};
+
+/// What lives under a path.
+#[derive(Clone, Copy)]
+pub enum Route {
+    /// An endpoint.
+    Endpoint(&'static dyn Endpoint),
+    /// Authorization server metadata (RFC 8414).
+    Metadata,
+}
+
+/// Paths and what lives under them. Paths are compared as they were sent: neither escapes nor dot
+/// segments are resolved, so that a path has one spelling.
+pub struct Router(HashMap<String, Route>);
+
+impl Router {
+    /// The paths of this deployment: under the issuer's and under the mTLS base's.
+    pub fn new(settings: &Settings) -> Self {
+        let mut routes = HashMap::new();
+        for base in [Some(&settings.issuer), settings.mtls_base.as_ref()].into_iter().flatten() {
+            for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.is_served(settings)) {
+                routes.insert(format!("{}/{}", base.path(), endpoint.name()), Route::Endpoint(*endpoint));
+            }
+            for path in base.metadata_paths() {
+                routes.insert(path, Route::Metadata);
+            }
+        }
+        Self(routes)
+    }
+
+    /// What lives under that path.
+    pub fn find(&self, path: &str) -> Option<Route> {
+        self.0.get(path).copied()
+    }
+}
