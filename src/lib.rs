@@ -1,6 +1,7 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod cert;
+pub mod key;
 pub mod oauth;
 pub mod outbound;
 pub mod record;

@@ -1,0 +1,18 @@
+//! The server's own signing keys, and the reading of JWTs, its own and others' (RFC 7515, 7517, 7519).
+//!
+//! Whoever verifies says which algorithms will do; what a token says of itself only has to agree
+//! (RFC 8725 section 3.1). Nothing here decrypts.
+
+pub mod algorithm;
+pub mod claims;
+mod error;
+mod json;
+pub mod jwk;
+pub mod jws;
+pub mod pem;
+pub mod public;
+pub mod seal;
+pub mod set;
+pub mod signing;
+
+pub use error::KeyError;
