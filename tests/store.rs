@@ -152,13 +152,14 @@ async fn ends(store: &dyn Store) {
     );
 
     // What has ended is absent, and nothing else.
-    let is = Changes::none().expect(name.clone(), Condition::Is(b"short".to_vec()));
     let conflict = Err(StoreError::Conflict(name.clone()));
-    assert_eq!(store.commit(&is, later(2)).await, conflict);
     let again = Changes::none()
         .expect(name.clone(), Condition::Absent)
         .put(name.clone(), record("again", 60));
     assert_eq!(store.commit(&again, later(1)).await, conflict);
+    let is = Changes::none().expect(name.clone(), Condition::Is(b"short".to_vec()));
+    assert_eq!(store.commit(&is, later(1)).await, Ok(()));
+    assert_eq!(store.commit(&is, later(2)).await, conflict);
     assert_eq!(store.commit(&again, later(2)).await, Ok(()));
     assert_eq!(
         value(store, &name, later(2)).await.as_deref(),
@@ -422,7 +423,7 @@ async fn file_is_private_and_outlives_its_process() {
     );
     drop(store);
 
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("it is ours");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).expect("it is ours");
     let store = open(&file_url(&path)).await;
     assert_eq!(
         value(&*store, &token("kept"), NOW).await.as_deref(),

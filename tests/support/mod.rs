@@ -1,3 +1,3 @@
 //! What several test programs need.
 
-pub mod redis_server;
+pub(crate) mod redis_server;

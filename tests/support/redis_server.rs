@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const START: Duration = Duration::from_secs(10);
 
 /// A redis-server, with a TCP port and a socket.
-pub struct RedisServer {
+pub(crate) struct RedisServer {
     port: u16,
     directory: tempfile::TempDir,
     arguments: Vec<String>,
@@ -21,14 +21,14 @@ impl RedisServer {
     /// Starts a server with those further arguments and waits until it answers.
     ///
     /// Fails the test where redis-server is not installed.
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut server = Self::stopped(arguments);
         server.run();
         server
     }
 
     /// A server that has a port but does not run yet.
-    pub fn stopped(arguments: &[&str]) -> Self {
+    pub(crate) fn stopped(arguments: &[&str]) -> Self {
         Self {
             port: free_port(),
             directory: tempfile::tempdir().expect("a temporary directory can be made"),
@@ -38,27 +38,22 @@ impl RedisServer {
     }
 
     /// The URL of its TCP port.
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
     /// Its TCP port.
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
     /// Its socket.
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.directory.path().join("redis.sock")
     }
 
-    /// Where it runs, and may keep what it likes.
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
-    }
-
     /// Starts it, on the port it had before.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let process = Command::new("redis-server")
             .current_dir(self.directory.path())
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
@@ -86,7 +81,7 @@ impl RedisServer {
     }
 
     /// Kills it, as a crash would.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().expect("a child can be killed");
             process.wait().expect("a child can be awaited");
@@ -94,7 +89,7 @@ impl RedisServer {
     }
 
     /// Sends it a signal by name, such as `STOP` or `CONT`.
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let process = self.process.as_ref().expect("it runs");
         let sent = Command::new("kill")
             .args(["-s", name, &process.id().to_string()])
@@ -124,7 +119,7 @@ impl Drop for RedisServer {
 }
 
 /// A port that nobody listens on just now.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener
         .local_addr()
