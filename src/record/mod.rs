@@ -88,6 +88,13 @@ pub struct Record {
     pub expires: Option<Timestamp>,
 }
 
+impl Record {
+    /// Whether there is still such a record at that time.
+    pub fn lives(&self, now: Timestamp) -> bool {
+        self.expires.is_none_or(|end| now < end)
+    }
+}
+
 /// What must hold of a key when changes are made, else none of them is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Condition {
@@ -95,6 +102,16 @@ pub enum Condition {
     Absent,
     /// The record is there and its value is exactly this.
     Is(Vec<u8>),
+}
+
+impl Condition {
+    /// Whether it holds of a key under which that value, or nothing, was found.
+    pub fn holds(&self, found: Option<&[u8]>) -> bool {
+        match self {
+            Self::Absent => found.is_none(),
+            Self::Is(value) => found == Some(value.as_slice()),
+        }
+    }
 }
 
 /// What happens to a key.
