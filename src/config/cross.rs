@@ -5,7 +5,7 @@ use http::HeaderName;
 use super::address::ListenAddress;
 use super::finding::Fault;
 use super::header::{VerifyHeaderSetting, folded};
-use super::settings::Reader;
+use super::reader::Reader;
 use super::store_url::StoreUrl;
 use super::trusted_proxy::TrustedProxy;
 
@@ -91,7 +91,7 @@ pub(super) fn trust(
             ),
         );
     }
-    if reader.written.is_set("proxy-secret-file") {
+    if reader.is_set("proxy-secret-file") {
         return;
     }
     let elsewhere = trusted.iter().any(TrustedProxy::is_elsewhere);
@@ -129,7 +129,7 @@ pub(super) fn verification(
     front_end_verifies: bool,
     verify_header: Option<&VerifyHeaderSetting>,
 ) {
-    let has_ca = reader.written.is_set("client-ca");
+    let has_ca = reader.is_set("client-ca");
     if !has_ca && !front_end_verifies {
         reader.warning(
             "client-ca",
@@ -139,7 +139,7 @@ pub(super) fn verification(
             ),
         );
     }
-    if !has_ca && reader.written.is_set("client-crl") {
+    if !has_ca && reader.is_set("client-crl") {
         reader.error(
             "client-crl",
             Fault::new(
@@ -173,7 +173,7 @@ pub(super) fn headers(reader: &mut Reader<'_>, headers: &[(&'static str, Option<
     for (at, (setting, name)) in named.iter().enumerate() {
         if let Some((other, _)) = named[..at].iter().find(|(_, other)| other == name) {
             // The one that somebody wrote is the one to change.
-            let (blamed, other) = if reader.written.is_set(setting) {
+            let (blamed, other) = if reader.is_set(setting) {
                 (setting, other)
             } else {
                 (other, setting)
@@ -191,10 +191,7 @@ pub(super) fn headers(reader: &mut Reader<'_>, headers: &[(&'static str, Option<
 
 /// Where records and keys are kept.
 pub(super) fn store(reader: &mut Reader<'_>, store: Option<&StoreUrl>) {
-    let (keys, secret) = (
-        reader.written.is_set("keys"),
-        reader.written.is_set("store-secret-file"),
-    );
+    let (keys, secret) = (reader.is_set("keys"), reader.is_set("store-secret-file"));
     if keys && secret {
         reader.error(
             "store-secret-file",
@@ -215,7 +212,7 @@ pub(super) fn store(reader: &mut Reader<'_>, store: Option<&StoreUrl>) {
         );
     }
     let tls = matches!(store, StoreUrl::Redis(redis) if redis.is_tls());
-    if reader.written.is_set("store-ca") && !tls {
+    if reader.is_set("store-ca") && !tls {
         reader.error(
             "store-ca",
             Fault::new(

@@ -8,7 +8,8 @@ use toml::de::{DeTable, DeValue};
 
 use super::ConfigError;
 use super::finding::{Fault, Finding, Source, shown};
-use super::flags::{FLAGS, Flag, Kind, LATER};
+use super::flags::{Flag, Kind};
+use super::table::{FLAGS, LATER};
 use super::written::{Entry, Text};
 
 /// The largest configuration file that is read, in octets.
@@ -30,11 +31,11 @@ pub fn read_text(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// What the file says, in no particular order, and what is wrong with it.
-pub(super) fn read(
-    path: &Path,
-    text: &str,
-) -> Result<(Vec<(&'static Flag, Entry)>, Vec<Finding>), ConfigError> {
+/// What a file says, in no particular order, and what is wrong with it.
+pub(super) type InFile = (Vec<(&'static Flag, Entry)>, Vec<Finding>);
+
+/// Reads the text of the file of that name.
+pub(super) fn read(path: &Path, text: &str) -> Result<InFile, ConfigError> {
     let table = DeTable::parse(text).map_err(|error| {
         let (line, column) = position(text, error.span().map_or(0, |span| span.start));
         // The error's own Display repeats the line, which may hold a password; its message does not.
@@ -253,7 +254,7 @@ mod tests {
             "whoami = true\nstore = redis://:hunter2@h",
             "store = \"redis://:hunter2@h\"\nstore = \"redis://:hunter2@h\"",
         ] {
-            let error = read(Path::new("c.toml"), text).err().expect("no TOML");
+            let error = read(Path::new("c.toml"), text).expect_err("no TOML");
             let message = error.to_string();
             assert!(message.starts_with("c.toml line 2 column "), "{message}");
             assert!(!message.contains("hunter2"), "{message}");

@@ -10,9 +10,9 @@ use crate::oauth::time::Lifetime;
 
 use super::address::{self, Group, ListenAddress};
 use super::cross;
-use super::finding::{Fault, Finding, Severity, Source};
+use super::finding::{Fault, Finding, Severity};
 use super::header::{VerifyHeaderSetting, header_name};
-use super::secret_file;
+use super::reader::Reader;
 use super::store_url::StoreUrl;
 use super::trusted_proxy::TrustedProxy;
 use super::value::{self, AccessTokenFormat, ClientCertEncoding, LogFormat, LogLevel, Size};
@@ -100,12 +100,9 @@ impl Settings {
     /// Understands what was written, secret files included. Either the settings and what to warn
     /// of, or everything that is wrong, of which at least one thing is an error.
     pub fn from_written(written: &Written) -> Result<(Self, Vec<Finding>), Vec<Finding>> {
-        let mut reader = Reader {
-            written,
-            findings: written.findings().to_vec(),
-        };
+        let mut reader = Reader::new(written);
         let settings = Self::read(&mut reader);
-        let findings = reader.findings;
+        let findings = reader.into_findings();
         let refused = findings
             .iter()
             .any(|finding| finding.severity() == Severity::Error);
@@ -138,7 +135,7 @@ impl Settings {
         let client_crl = reader.path("client-crl");
         let crl_grace = reader.value("crl-grace", value::lifetime);
         let front_end_verifies = reader.switch("front-end-verifies");
-        let asked = reader.written.is_set("verify-header");
+        let asked = reader.is_set("verify-header");
         let verify_header = reader.value("verify-header", |text| verify_header(text, asked));
         let max_header_bytes = reader.value("max-header-bytes", value::header_bytes);
         let max_connections = reader.value("max-connections", value::connections);
@@ -215,87 +212,6 @@ impl Settings {
             log_format: log_format?,
             log_level: log_level?,
         })
-    }
-}
-
-/// Reads values and gathers what is wrong with them, each with where it was written.
-pub(super) struct Reader<'a> {
-    pub(super) written: &'a Written,
-    findings: Vec<Finding>,
-}
-
-impl Reader<'_> {
-    /// Finds fault with the setting of that name as a whole.
-    pub(super) fn error(&mut self, name: &'static str, fault: Fault) {
-        self.findings.push(Finding::error(self.source(name), fault));
-    }
-
-    /// Warns of the setting of that name as a whole.
-    pub(super) fn warning(&mut self, name: &'static str, fault: Fault) {
-        self.findings
-            .push(Finding::warning(self.source(name), fault));
-    }
-
-    /// Every value of that setting, with where it was written.
-    pub(super) fn values(&self, name: &str) -> Vec<(String, Source)> {
-        let values = self
-            .written
-            .entry(name)
-            .map(|entry| entry.values.as_slice());
-        let values = values.unwrap_or_default().iter();
-        values
-            .map(|value| (value.text.clone(), value.source.clone()))
-            .collect()
-    }
-
-    fn source(&self, name: &'static str) -> Source {
-        let source = self.written.source(name).cloned();
-        source.unwrap_or(Source::Default(name))
-    }
-
-    fn all_warned<T>(
-        &mut self,
-        name: &str,
-        parse: impl Fn(&str) -> Result<(T, Option<Fault>), Fault>,
-    ) -> Vec<T> {
-        let mut all = Vec::new();
-        for (text, source) in self.values(name) {
-            // That it is empty has been found already.
-            if text.is_empty() {
-                continue;
-            }
-            match parse(&text) {
-                Ok((value, warning)) => {
-                    all.push(value);
-                    self.findings
-                        .extend(warning.map(|fault| Finding::warning(source, fault)));
-                }
-                Err(fault) => self.findings.push(Finding::error(source, fault)),
-            }
-        }
-        all
-    }
-
-    fn all<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Fault>) -> Vec<T> {
-        self.all_warned(name, |text| Ok((parse(text)?, None)))
-    }
-
-    fn value<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Fault>) -> Option<T> {
-        self.all(name, parse).into_iter().next()
-    }
-
-    fn path(&mut self, name: &str) -> Option<PathBuf> {
-        self.value(name, |text| Ok(PathBuf::from(text)))
-    }
-
-    fn switch(&mut self, name: &str) -> bool {
-        self.value(name, value::switch).unwrap_or(false)
-    }
-
-    fn secret(&mut self, name: &str) -> Option<Secret> {
-        self.all_warned(name, |text| secret_file::read(text.as_ref()))
-            .into_iter()
-            .next()
     }
 }
 

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::ArgMatches;
 
 use super::ConfigError;
-use super::file;
+use super::file::{self, InFile};
 use super::finding::{Fault, Finding, Source};
-use super::flags::{FLAGS, Fallback, Flag, Kind, LATER, environment};
+use super::flags::{Fallback, Flag, Kind, environment};
+use super::table::{FLAGS, LATER};
 
 /// The file that is read if nobody names one and it is there.
 const DEFAULT_FILE: &str = "certbound.toml";
@@ -128,8 +129,6 @@ pub fn written(
         file,
     })
 }
-
-type InFile = (Vec<(&'static Flag, Entry)>, Vec<Finding>);
 
 fn configuration_file(
     named: Option<Text>,

@@ -247,7 +247,7 @@ impl Issuer {
     }
 
     /// The paths at which metadata is served: RFC 8414 section 3 with the well-known part before
-    /// the issuer's path, the same after it, and OpenID Connect Discovery. The first two are one
+    /// the issuer's path, the same after it, and `OpenID` Connect Discovery. The first two are one
     /// where the issuer has no path.
     pub fn metadata_paths(&self) -> Vec<String> {
         let path = self.path();
