@@ -79,11 +79,11 @@ pub fn clap_arguments() -> Vec<Arg> {
 }
 
 fn clap_argument(flag: &Flag) -> Arg {
-    let help = format!(
-        "{} [default: {}]",
-        flag.help,
-        flag.default_text().replace('`', "")
-    );
+    let default = match flag.fallback {
+        Fallback::Words("required") => "[required]".to_owned(),
+        _ => format!("[default: {}]", flag.default_text().replace('`', "")),
+    };
+    let help = format!("{} {default}", flag.help);
     let argument = Arg::new(flag.name).long(flag.name).help(help);
     let hint = match flag.value {
         "FILE" => ValueHint::FilePath,
@@ -150,6 +150,17 @@ mod tests {
             assert!(!LATER.contains(&flag.name), "{}", flag.name);
             assert_eq!(flag.value.is_empty(), flag.kind == Kind::Switch);
             assert!(reference().contains(&format!("`--{}", flag.name)));
+        }
+        let help = clap::Command::new("serve")
+            .args(clap_arguments())
+            .render_help()
+            .to_string();
+        for words in [
+            "--whoami[=<BOOL>]",
+            "[required]",
+            "[default: 127.0.0.1:9400]",
+        ] {
+            assert!(help.contains(words), "{words}: {help}");
         }
         assert_eq!(
             Flag::named("mtls-base").map(|flag| (flag.environment(), flag.key())),
