@@ -2,6 +2,7 @@
 
 pub mod cert;
 pub mod key;
+pub mod config;
 pub mod oauth;
 pub mod outbound;
 pub mod record;

@@ -5,6 +5,7 @@ pub mod form;
 pub mod nearest;
 pub mod resource;
 pub mod scope;
+pub mod issuer;
 pub mod secret;
 pub mod time;
 

@@ -1,0 +1,281 @@
+//! `certbound.toml` as written: keys of the table of flags, and the lines that they are on.
+
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::ConfigError;
+use super::finding::{Fault, Finding, Source, shown};
+use super::flags::{Flag, Kind};
+use super::table::{FLAGS, LATER};
+use super::written::{Entry, Text};
+
+/// The largest configuration file that is read, in octets.
+const LARGEST: u64 = 1 << 20;
+
+/// Reads a text file of bounded size, as [`written`](super::written()) wants it for the
+/// configuration file.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?
+        .take(LARGEST + 1)
+        .read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            "it is larger than 1 MiB",
+        ));
+    }
+    Ok(text)
+}
+
+/// What a file says, in no particular order, and what is wrong with it.
+pub(super) type InFile = (Vec<(&'static Flag, Entry)>, Vec<Finding>);
+
+/// Reads the text of the file of that name.
+pub(super) fn read(path: &Path, text: &str) -> Result<InFile, ConfigError> {
+    let table = DeTable::parse(text).map_err(|error| {
+        let (line, column) = position(text, error.span().map_or(0, |span| span.start));
+        // The error's own Display repeats the line, which may hold a password; its message does not.
+        ConfigError::Syntax {
+            path: path.to_owned(),
+            line,
+            column,
+            message: shown(error.message()),
+        }
+    })?;
+    let mut entries = Vec::new();
+    let mut findings = Vec::new();
+    for (key, value) in table.get_ref() {
+        let source = |at: usize| Source::File {
+            path: path.to_owned(),
+            line: position(text, at).0,
+            key: key.get_ref().to_string(),
+        };
+        let place = source(key.span().start);
+        match flag_of(key.get_ref()) {
+            Ok(flag) => match texts(flag, value, &source) {
+                Ok(values) => entries.push((
+                    flag,
+                    Entry {
+                        values,
+                        source: place,
+                    },
+                )),
+                Err((at, fault)) => findings.push(Finding::error(source(at), fault)),
+            },
+            Err(fault) => findings.push(Finding::error(place, fault)),
+        }
+    }
+    Ok((entries, findings))
+}
+
+/// The flag that a key of the file stands for.
+fn flag_of(key: &str) -> Result<&'static Flag, Fault> {
+    if key == "config" {
+        return Err(Fault::new(
+            "a configuration file cannot name another one",
+            "write --config on the command line, or CERTBOUND_CONFIG",
+        ));
+    }
+    if let Some(flag) = FLAGS.iter().find(|flag| flag.key() == key) {
+        return Ok(flag);
+    }
+    if LATER.iter().any(|name| name.replace('-', "_") == key) {
+        return Err(later());
+    }
+    let nearest = nearest(key);
+    Err(Fault::new(
+        format!("the key {} is unknown", shown(key)),
+        format!("write {nearest}, its nearest known one, or leave it out"),
+    ))
+}
+
+/// What is said of a setting that only a later version has.
+pub(super) fn later() -> Fault {
+    Fault::new(
+        "this version does not have that setting yet, so it would not be in force",
+        "leave it out",
+    )
+}
+
+/// The texts of a value, or where and what is wrong with its type.
+fn texts(
+    flag: &Flag,
+    value: &Spanned<DeValue<'_>>,
+    source: &impl Fn(usize) -> Source,
+) -> Result<Vec<Text>, (usize, Fault)> {
+    let one = |value: &Spanned<DeValue<'_>>| {
+        let text = match value.get_ref() {
+            DeValue::String(text) if flag.kind != Kind::Switch => text.to_string(),
+            DeValue::Integer(number) if flag.kind != Kind::Switch => number.to_string(),
+            DeValue::Boolean(switch) if flag.kind == Kind::Switch => switch.to_string(),
+            other => return Err((value.span().start, wrong_type(flag, other))),
+        };
+        Ok(Text {
+            text,
+            source: source(value.span().start),
+        })
+    };
+    match value.get_ref() {
+        DeValue::Array(values) if flag.kind == Kind::Many => values.iter().map(one).collect(),
+        _ => Ok(vec![one(value)?]),
+    }
+}
+
+fn wrong_type(flag: &Flag, value: &DeValue<'_>) -> Fault {
+    let key = flag.key();
+    let remedy = match flag.kind {
+        Kind::One => format!("write {key} = \"…\""),
+        Kind::Many => format!("write {key} = [\"…\", \"…\"]"),
+        Kind::Switch => format!("write {key} = true or {key} = false, without quotes"),
+    };
+    Fault::new(format!("the value is of type {}", value.type_str()), remedy)
+}
+
+/// Line and column of an offset, both from 1; the column counts characters.
+fn position(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line_at = before.rfind('\n').map_or(0, |at| at + 1);
+    let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
+    (line, before[line_at..].chars().count() + 1)
+}
+
+/// The known key that differs least from this one.
+fn nearest(key: &str) -> String {
+    // A long key would make the comparison slow, and is near to nothing anyway.
+    let key: Vec<char> = key.chars().take(64).collect();
+    FLAGS
+        .iter()
+        .filter(|flag| flag.name != "config")
+        .map(Flag::key)
+        .min_by_key(|known| distance(&key, &known.chars().collect::<Vec<_>>()))
+        .unwrap_or_default()
+}
+
+/// How many characters must be put in, taken out, replaced or swapped with their neighbour to make
+/// one text of the other.
+fn distance(one: &[char], other: &[char]) -> usize {
+    let mut before_last = vec![0; other.len() + 1];
+    let mut last: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.iter().enumerate() {
+        let mut row = vec![i + 1; other.len() + 1];
+        for (j, b) in other.iter().enumerate() {
+            let replaced = last[j] + usize::from(a != b);
+            row[j + 1] = replaced.min(last[j + 1] + 1).min(row[j] + 1);
+            let swapped = i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b;
+            if swapped {
+                row[j + 1] = row[j + 1].min(before_last[j - 1] + 1);
+            }
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn findings(text: &str) -> Vec<String> {
+        let (_, findings) = read(Path::new("certbound.toml"), text).expect("TOML");
+        findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn values_keep_their_lines() {
+        let text = "issuer = \"https://as.example.com\"\ntrusted_proxy = [\n  \"unix\",\n  \"::1/128\",\n]\nlisten_mode = 0o660\nwhoami = true\n";
+        let (entries, findings) = read(Path::new("c.toml"), text).expect("TOML");
+        assert_eq!(findings, []);
+        let mut seen: Vec<String> = entries
+            .iter()
+            .flat_map(|(_, entry)| &entry.values)
+            .map(|value| format!("{}: {}", value.source, value.text))
+            .collect();
+        seen.sort();
+        assert_eq!(
+            seen,
+            [
+                "c.toml line 1 (issuer): https://as.example.com",
+                "c.toml line 3 (trusted_proxy): unix",
+                "c.toml line 4 (trusted_proxy): ::1/128",
+                "c.toml line 6 (listen_mode): 0o660",
+                "c.toml line 7 (whoami): true",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_key_may_not_be() {
+        for (text, message) in [
+            (
+                "\nisuer = \"x\"",
+                "certbound.toml line 2 (isuer): the key isuer is unknown; write issuer, its nearest known one, or leave it out",
+            ),
+            (
+                "trusted-proxy = \"unix\"",
+                "certbound.toml line 1 (trusted-proxy): the key trusted-proxy is unknown; write trusted_proxy, its nearest known one, or leave it out",
+            ),
+            (
+                "[gate.orders]\npath = \"/\"",
+                "certbound.toml line 1 (gate): this version does not have that setting yet, so it would not be in force; leave it out",
+            ),
+            (
+                "answer_cache = \"off\"",
+                "certbound.toml line 1 (answer_cache): this version does not have that setting yet, so it would not be in force; leave it out",
+            ),
+            (
+                "whoami = \"true\"",
+                "certbound.toml line 1 (whoami): the value is of type string; write whoami = true or whoami = false, without quotes",
+            ),
+            (
+                "issuer = [\"https://as.example.com\"]",
+                "certbound.toml line 1 (issuer): the value is of type array; write issuer = \"…\"",
+            ),
+            (
+                "listen = [\"127.0.0.1:1\",\n1.5]",
+                "certbound.toml line 2 (listen): the value is of type float; write listen = [\"…\", \"…\"]",
+            ),
+            (
+                "config = \"other.toml\"",
+                "certbound.toml line 1 (config): a configuration file cannot name another one; write --config on the command line, or CERTBOUND_CONFIG",
+            ),
+        ] {
+            assert_eq!(findings(text), [message], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_syntax_error_does_not_repeat_the_line() {
+        for text in [
+            "whoami = true\nstore = \"redis://:hunter2@h\nx = 1",
+            "whoami = true\nstore = redis://:hunter2@h",
+            "store = \"redis://:hunter2@h\"\nstore = \"redis://:hunter2@h\"",
+        ] {
+            let error = read(Path::new("c.toml"), text).expect_err("no TOML");
+            let message = error.to_string();
+            assert!(message.starts_with("c.toml line 2 column "), "{message}");
+            assert!(!message.contains("hunter2"), "{message}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+
+    #[test]
+    fn distances() {
+        for (one, other, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("issuer", "isuer", 1),
+            ("issuer", "issure", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            let (one, other): (Vec<char>, Vec<char>) =
+                (one.chars().collect(), other.chars().collect());
+            assert_eq!(distance(&one, &other), expected, "{one:?} {other:?}");
+            assert_eq!(distance(&other, &one), expected, "{one:?} {other:?}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! Files with one secret in them: one line, long enough, and not for everybody to read.
+
+use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use crate::oauth::secret::Secret;
+
+use super::finding::{Fault, shown_path};
+
+/// The fewest octets that are a secret: as many as a 128-bit number has hexadecimal digits.
+const LEAST: usize = 32;
+/// The most octets that are read.
+const MOST: usize = 4096;
+
+/// Reads the secret; the second part is what to warn of.
+pub(super) fn read(path: &Path) -> Result<(Secret, Option<Fault>), Fault> {
+    let name = shown_path(path);
+    let unreadable = |error: std::io::Error| {
+        Fault::new(
+            format!("the secret in {name} cannot be read ({error})"),
+            "write the name of a file that this user can read",
+        )
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode();
+    // Room for all of it, so that no copy is left behind when the buffer grows.
+    let mut octets = Zeroizing::new(Vec::with_capacity(MOST + 1));
+    file.take(MOST as u64 + 1)
+        .read_to_end(&mut octets)
+        .map_err(unreadable)?;
+    let text = std::str::from_utf8(&octets)
+        .unwrap_or_default()
+        .trim_ascii();
+    // A header must be able to carry it as it is.
+    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if octets.len() > MOST || text.len() < LEAST || !plain {
+        return Err(Fault::new(
+            format!(
+                "{name} is not one line of at least {LEAST} printable ASCII characters without blanks"
+            ),
+            "write one with: openssl rand -hex 32",
+        ));
+    }
+    let warning = (mode & 0o007 != 0).then(|| {
+        Fault::new(
+            format!("everybody on this machine may open the secret in {name}"),
+            format!("run chmod o= {name}"),
+        )
+    });
+    Ok((Secret::new(text.to_owned()), warning))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn secrets() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("secret");
+        let long = "x".repeat(5000);
+        for (content, mode, good, warned) in [
+            (SECRET, 0o600, true, false),
+            ("0123456789abcdef0123456789abcdef\r\n", 0o640, true, false),
+            (SECRET, 0o644, true, true),
+            (&SECRET[1..], 0o600, false, false),
+            ("", 0o600, false, false),
+            (
+                "0123456789abcdef\n0123456789abcdef0123456789abcdef",
+                0o600,
+                false,
+                false,
+            ),
+            ("0123456789abcdef 0123456789abcdef", 0o600, false, false),
+            ("é0123456789abcdef0123456789abcdef", 0o600, false, false),
+            (&long, 0o600, false, false),
+        ] {
+            std::fs::write(&path, content).expect("written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).expect("set");
+            match read(&path) {
+                Ok((secret, warning)) => {
+                    assert!(good, "{content:?}");
+                    assert_eq!(secret.expose(), SECRET);
+                    assert_eq!(warning.is_some(), warned, "{mode:o}");
+                }
+                Err(fault) => {
+                    assert!(!good, "{content:?}");
+                    assert!(!fault.problem.contains("0123456789abcde"));
+                }
+            }
+        }
+        assert!(read(&directory.path().join("none")).is_err());
+        assert!(read(directory.path()).is_err());
+    }
+}
