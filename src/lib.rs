@@ -2,5 +2,6 @@
 
 pub mod cert;
 pub mod oauth;
+pub mod proxy;
 pub mod record;
 pub mod store;
