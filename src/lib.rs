@@ -5,5 +5,6 @@ pub mod key;
 pub mod config;
 pub mod oauth;
 pub mod outbound;
+pub mod proxy;
 pub mod record;
 pub mod store;
