@@ -1,0 +1,176 @@
+//! The certificate that the web server saw: forwarded by one that is trusted, decoded, and parsed once
+//! for as long as it keeps coming.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::HeaderMap;
+use quick_cache::sync::Cache;
+
+use super::{Encoding, Front, Peer, ProxyError, Verdict};
+use crate::cert::{CertificateError, ClientCertificate};
+
+/// How many certificates are kept parsed.
+const KEPT: usize = 20_000;
+
+/// Reads what the web server in front forwards, remembering certificates by the digest of their header.
+pub struct Window {
+    front: Front,
+    known: Cache<[u8; 32], Arc<Known>>,
+}
+
+/// What one header value holds.
+#[derive(Debug)]
+struct Known {
+    certificate: Arc<ClientCertificate>,
+    chain: Vec<Vec<u8>>,
+    encoding: Encoding,
+}
+
+/// What the web server says of a client. It exists only where the rules of trust let it.
+#[derive(Debug, Default)]
+pub struct Presented {
+    seen: Option<(Arc<Known>, [u8; 32])>,
+    verdict: Verdict,
+    trusted: bool,
+    address: Option<IpAddr>,
+    request_id: Option<String>,
+}
+
+impl Window {
+    /// Looks through that front end.
+    pub fn new(front: Front) -> Self {
+        Self { front, known: Cache::new(KEPT) }
+    }
+
+    /// The front end.
+    pub fn front(&self) -> &Front {
+        &self.front
+    }
+
+    /// Reads a request's headers.
+    ///
+    /// # Errors
+    /// Whatever is forged, doubled, malformed or no certificate in strict DER.
+    pub fn read(&self, peer: Peer, headers: &HeaderMap) -> Result<Presented, Unreadable> {
+        let located = self.front.locate(peer, headers).map_err(Unreadable::Proxy)?;
+        let seen = match located.key() {
+            None => {
+                // A chain without a leaf is looked at all the same: garbage is refused at every path.
+                self.front.decode(&located).map_err(Unreadable::Proxy)?;
+                None
+            }
+            Some(key) => {
+                let key = *key.octets();
+                match self.known.get(&key) {
+                    Some(known) => Some((known, key)),
+                    None => self.decode(&located, &key)?.map(|known| (known, key)),
+                }
+            }
+        };
+        Ok(Presented {
+            seen,
+            verdict: located.verdict().clone(),
+            trusted: located.trusted(),
+            address: located.address(),
+            request_id: located.request_id().map(str::to_owned),
+        })
+    }
+
+    fn decode(&self, located: &super::Located<'_>, key: &[u8; 32]) -> Result<Option<Arc<Known>>, Unreadable> {
+        let Some(forwarded) = self.front.decode(located).map_err(Unreadable::Proxy)? else {
+            return Ok(None);
+        };
+        let certificate = ClientCertificate::from_der(forwarded.der).map_err(Unreadable::Certificate)?;
+        let known = Arc::new(Known {
+            certificate: Arc::new(certificate),
+            chain: forwarded.chain,
+            encoding: forwarded.encoding,
+        });
+        self.known.insert(*key, Arc::clone(&known));
+        Ok(Some(known))
+    }
+}
+
+impl Presented {
+    /// A certificate as if a trusted web server had forwarded it and verified it, for `explain`.
+    pub fn supposed(certificate: ClientCertificate, chain: Vec<Vec<u8>>, encoding: Encoding) -> Self {
+        let fingerprint = *certificate.thumbprint().digest().octets();
+        let known = Known { certificate: Arc::new(certificate), chain, encoding };
+        Self {
+            seen: Some((Arc::new(known), fingerprint)),
+            verdict: Verdict::Success,
+            trusted: true,
+            ..Self::default()
+        }
+    }
+
+    /// The certificate, whatever its validity.
+    pub fn certificate(&self) -> Option<&Arc<ClientCertificate>> {
+        self.seen.as_ref().map(|(known, _)| &known.certificate)
+    }
+
+    /// The intermediates that came with it.
+    pub fn chain(&self) -> &[Vec<u8>] {
+        self.seen.as_ref().map_or(&[], |(known, _)| &known.chain)
+    }
+
+    /// The digest of certificate and chain as they were forwarded: equal where both are.
+    pub fn fingerprint(&self) -> Option<&[u8; 32]> {
+        self.seen.as_ref().map(|(_, fingerprint)| fingerprint)
+    }
+
+    /// How the certificate was written.
+    pub fn encoding(&self) -> Option<&'static str> {
+        self.seen.as_ref().map(|(known, _)| known.encoding.name())
+    }
+
+    /// The web server's verdict.
+    pub fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// Whether a trusted web server sent the request.
+    pub fn is_from_trusted_proxy(&self) -> bool {
+        self.trusted
+    }
+
+    /// Where the request came from, as the web server says; for the log.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// What the web server calls the request; for the log.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+}
+
+/// Why a request's certificate headers cannot be read: refused at every path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// The headers.
+    Proxy(ProxyError),
+    /// The certificate in them.
+    Certificate(CertificateError),
+}
+
+impl Unreadable {
+    /// What the caller is told.
+    pub fn outside(&self) -> &'static str {
+        match self {
+            Self::Proxy(error) => error.outside(),
+            Self::Certificate(_) => "the forwarded client certificate is malformed",
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Proxy(error) => error.fmt(f),
+            Self::Certificate(error) => write!(f, "the forwarded certificate cannot be read: {error}"),
+        }
+    }
+}
