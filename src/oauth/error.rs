@@ -28,6 +28,8 @@ pub enum ErrorCode {
     ContentTooLarge,
     /// RFC 9110 section 15.5.9: the request did not arrive in time.
     RequestTimeout,
+    /// RFC 6585 section 5: the header block is larger than any honest one.
+    HeadersTooLarge,
     /// RFC 6749 section 4.1.2.1: something here is broken.
     ServerError,
     /// RFC 6749 section 4.1.2.1: the store does not answer; nothing was decided.
@@ -42,7 +44,8 @@ impl ErrorCode {
             | Self::NotFound
             | Self::MethodNotAllowed
             | Self::ContentTooLarge
-            | Self::RequestTimeout => "invalid_request",
+            | Self::RequestTimeout
+            | Self::HeadersTooLarge => "invalid_request",
             Self::InvalidClient => "invalid_client",
             Self::UnauthorizedClient => "unauthorized_client",
             Self::UnsupportedGrantType => "unsupported_grant_type",
@@ -67,6 +70,7 @@ impl ErrorCode {
             Self::MethodNotAllowed => http::StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentTooLarge => http::StatusCode::PAYLOAD_TOO_LARGE,
             Self::RequestTimeout => http::StatusCode::REQUEST_TIMEOUT,
+            Self::HeadersTooLarge => http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::ServerError => http::StatusCode::INTERNAL_SERVER_ERROR,
             Self::TemporarilyUnavailable => http::StatusCode::SERVICE_UNAVAILABLE,
         }

@@ -1,0 +1,131 @@
+//! Listening: TCP and Unix sockets, with mode and group set before anybody can connect.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+use crate::config::ListenAddress;
+use crate::proxy::Peer;
+
+/// Something that accepts connections.
+#[derive(Debug)]
+pub enum Listener {
+    /// `IP:PORT`.
+    Tcp(TcpListener),
+    /// `unix:PATH`, with the path, which is removed when the listener goes.
+    Unix(UnixListener, SocketFile),
+}
+
+/// A connection and who is at the other end.
+pub enum Accepted {
+    /// By TCP.
+    Tcp(TcpStream, Peer),
+    /// By a Unix socket.
+    Unix(UnixStream),
+}
+
+/// Why nothing can listen there.
+#[derive(Debug)]
+pub struct ListenError {
+    address: String,
+    cause: String,
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.cause)
+    }
+}
+
+/// A socket's file, removed with its listener if it is still the same.
+#[derive(Debug)]
+pub struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // A file that is gone already is as good as removed.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+impl Listener {
+    /// Listens there.
+    pub async fn bind(address: &ListenAddress, mode: u32, group: Option<u32>) -> Result<Self, ListenError> {
+        match address {
+            ListenAddress::Tcp(socket) => TcpListener::bind(socket).await.map(Self::Tcp).map_err(|error| {
+                ListenError { address: socket.to_string(), cause: error.to_string() }
+            }),
+            ListenAddress::Unix(path) => bind_unix(path, mode, group).await.map_err(|cause| ListenError {
+                address: format!("unix:{}", path.display()),
+                cause,
+            }),
+        }
+    }
+
+    /// The next connection.
+    pub async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                stream.set_nodelay(true)?;
+                Ok(Accepted::Tcp(stream, Peer::Tcp(address.ip())))
+            }
+            Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
+        }
+    }
+
+    /// Where it listens, for the log.
+    pub fn address(&self) -> String {
+        match self {
+            Self::Tcp(listener) => {
+                listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
+            }
+            Self::Unix(_, file) => format!("unix:{}", file.0.display()),
+        }
+    }
+}
+
+/// The socket is made in a folder that nobody else may enter, given its mode and group there, and only
+/// then moved to its place: at no moment can anybody connect who should not.
+async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listener, String> {
+    replace_stale(path).await?;
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let folder = parent.join(format!(".certbound-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&folder);
+    fs::DirBuilder::new()
+        .create(&folder)
+        .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)))
+        .map_err(|error| format!("a folder beside it could not be made: {error}; give certbound write access to {}", parent.display()))?;
+    let made = folder.join("s");
+    let bound = UnixListener::bind(&made).and_then(|listener| {
+        fs::set_permissions(&made, fs::Permissions::from_mode(mode))?;
+        if let Some(group) = group {
+            std::os::unix::fs::chown(&made, None, Some(group))?;
+        }
+        fs::rename(&made, path)?;
+        Ok(listener)
+    });
+    let _ = fs::remove_dir_all(&folder);
+    bound.map(|listener| Listener::Unix(listener, SocketFile(path.to_owned()))).map_err(|error| error.to_string())
+}
+
+/// Removes a socket on which nobody listens any more, and nothing else.
+async fn replace_stale(path: &Path) -> Result<(), String> {
+    let Ok(found) = fs::symlink_metadata(path) else {
+        return Ok(());
+    };
+    if !found.file_type().is_socket() {
+        return Err("there is a file of that name that is no socket; remove it or choose another path".into());
+    }
+    if UnixStream::connect(path).await.is_ok() {
+        return Err("somebody listens there already; stop the other process or choose another path".into());
+    }
+    fs::remove_file(path).map_err(|error| format!("the stale socket could not be removed: {error}"))
+}
