@@ -1,0 +1,299 @@
+//! The certificate of a client (RFC 5280 section 4.1).
+//!
+//! Read by this floor's own strict reader: a certificate is accepted in one encoding only, and one
+//! whose subject cannot be compared is still a certificate, because tokens bound to it and
+//! registrations of the whole certificate do not ask for the subject.
+
+use std::fmt;
+use std::ops::Range;
+
+use super::der::{self, DerError, Reader};
+use super::key::{self, PublicKey, WeakKey};
+use super::name::{DistinguishedName, NameError};
+use super::pem::{self, PemError};
+use super::san::SubjectAltName;
+use super::thumbprint::Thumbprint;
+use super::usage::Extensions;
+use super::validity::Validity;
+
+/// A certificate larger than this is refused: octets.
+pub const MAX_CERTIFICATE: usize = 64 * 1024;
+
+/// A certificate that was read whole; of version 1, 2 or 3, of a client or of an authority.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    der: Vec<u8>,
+    thumbprint: Thumbprint,
+    version: u8,
+    serial: Range<usize>,
+    issuer: Range<usize>,
+    subject_range: Range<usize>,
+    subject: Result<DistinguishedName, NameError>,
+    validity: Validity,
+    key_info: Range<usize>,
+    public_key: PublicKey,
+    extensions: Extensions,
+}
+
+impl ClientCertificate {
+    /// Reads a certificate: at most 64 KiB of strict DER with nothing after it.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the encoding. Neither names nor dates nor keys are judged here.
+    pub fn from_der(der: Vec<u8>) -> Result<Self, CertificateError> {
+        if der.len() > MAX_CERTIFICATE {
+            return Err(CertificateError::TooLarge(der.len()));
+        }
+        der::strict(&der)?;
+        let parts = Parts::read(&der)?;
+        Ok(Self {
+            thumbprint: Thumbprint::of(&der),
+            subject: DistinguishedName::from_der(&der[parts.subject.clone()]),
+            public_key: PublicKey::read(&der[parts.key_info.clone()])?,
+            version: parts.version,
+            serial: parts.serial,
+            issuer: parts.issuer,
+            subject_range: parts.subject,
+            validity: parts.validity,
+            key_info: parts.key_info,
+            extensions: parts.extensions,
+            der,
+        })
+    }
+
+    /// Reads a file that holds one certificate as PEM.
+    pub fn from_pem(text: &str) -> Result<Self, CertificateError> {
+        Self::from_der(pem::one(text, pem::CERTIFICATE)?)
+    }
+
+    /// Reads a file that holds certificates as PEM, one at least.
+    pub fn bundle_from_pem(text: &str) -> Result<Vec<Self>, CertificateError> {
+        let blocks = pem::many(text, pem::CERTIFICATE)?;
+        blocks.into_iter().map(Self::from_der).collect()
+    }
+
+    /// The octets of the certificate.
+    pub fn der(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// `x5t#S256` (RFC 8705 section 3.1).
+    pub const fn thumbprint(&self) -> &Thumbprint {
+        &self.thumbprint
+    }
+
+    /// The version, 1 to 3.
+    pub const fn version(&self) -> u8 {
+        self.version
+    }
+
+    /// The serial number in lower-case hexadecimal, without the octet that only says it is positive.
+    pub fn serial_hex(&self) -> String {
+        let serial = match &self.der[self.serial.clone()] {
+            [0, rest @ ..] if !rest.is_empty() => rest,
+            whole => whole,
+        };
+        serial.iter().fold(String::new(), |mut text, octet| {
+            for nibble in [octet >> 4, octet & 0x0f] {
+                text.extend(char::from_digit(u32::from(nibble), 16));
+            }
+            text
+        })
+    }
+
+    /// The subject.
+    ///
+    /// # Errors
+    ///
+    /// Why it can be compared with nothing: it is empty, as in certificates that only have
+    /// alternative names, or malformed, or holds what has no prepared form.
+    pub const fn subject(&self) -> Result<&DistinguishedName, &NameError> {
+        self.subject.as_ref()
+    }
+
+    /// The issuer, read when asked for.
+    pub fn issuer(&self) -> Result<DistinguishedName, NameError> {
+        DistinguishedName::from_der(self.issuer_der())
+    }
+
+    /// Whether issuer and subject are the same name, octet by octet. That says nothing about
+    /// who signed it.
+    pub fn is_self_issued(&self) -> bool {
+        self.issuer_der() == self.subject_der()
+    }
+
+    /// The subject alternative names a client can be registered by; none where the extension is
+    /// malformed or there twice.
+    pub fn subject_alt_names(&self) -> &[SubjectAltName] {
+        self.extensions.subject_alt_names()
+    }
+
+    /// When it is valid.
+    pub const fn validity(&self) -> &Validity {
+        &self.validity
+    }
+
+    /// What kind of key it certifies.
+    pub const fn public_key(&self) -> &PublicKey {
+        &self.public_key
+    }
+
+    /// The SHA-256 thumbprint of the `SubjectPublicKeyInfo`: the same in a renewed certificate of
+    /// the same key.
+    pub fn public_key_thumbprint(&self) -> Thumbprint {
+        Thumbprint::of(self.key_info())
+    }
+
+    /// Whether the key is strong enough to authenticate by. A registration of the whole
+    /// certificate (RFC 8705 section 2.2) asks for this and for nothing else.
+    pub fn strong_key(&self) -> Result<(), WeakKey> {
+        key::strong(self.key_info())
+    }
+
+    /// Whether it says it is an authority's (`cA` of the basic constraints).
+    pub const fn is_ca(&self) -> bool {
+        self.extensions.is_ca()
+    }
+
+    /// Its extensions, as far as they matter here.
+    pub(super) const fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    pub(super) fn issuer_der(&self) -> &[u8] {
+        &self.der[self.issuer.clone()]
+    }
+
+    pub(super) fn subject_der(&self) -> &[u8] {
+        &self.der[self.subject_range.clone()]
+    }
+
+    pub(super) fn key_info(&self) -> &[u8] {
+        &self.der[self.key_info.clone()]
+    }
+}
+
+impl PartialEq for ClientCertificate {
+    /// By its octets.
+    fn eq(&self, other: &Self) -> bool {
+        self.thumbprint == other.thumbprint
+    }
+}
+
+impl Eq for ClientCertificate {}
+
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientCertificate({})", self.thumbprint)
+    }
+}
+
+/// The fields of a certificate.
+struct Parts {
+    version: u8,
+    serial: Range<usize>,
+    issuer: Range<usize>,
+    subject: Range<usize>,
+    validity: Validity,
+    key_info: Range<usize>,
+    extensions: Extensions,
+}
+
+impl Parts {
+    fn read(der: &[u8]) -> Result<Self, CertificateError> {
+        let mut certificate = Reader::new(der).expect(der::SEQUENCE)?.reader();
+        let mut fields = certificate.expect(der::SEQUENCE)?.reader();
+        let algorithm = certificate.expect(der::SEQUENCE)?;
+        certificate.expect(der::BIT_STRING)?;
+        certificate.end()?;
+
+        let version = match fields.optional(0xa0)? {
+            None => 1,
+            Some(tagged) => {
+                let mut inner = tagged.reader();
+                let number = inner.expect(der::INTEGER)?;
+                inner.end()?;
+                match number.content() {
+                    [1] => 2,
+                    [2] => 3,
+                    _ => return Err(CertificateError::Version),
+                }
+            }
+        };
+        let serial = fields.expect(der::INTEGER)?;
+        let serial = serial.range().end - serial.content().len()..serial.range().end;
+        // The outer identifier is not signed: were it free, it would be a second encoding.
+        if fields.expect(der::SEQUENCE)?.whole() != algorithm.whole() {
+            return Err(CertificateError::SignatureAlgorithm);
+        }
+        let issuer = fields.expect(der::SEQUENCE)?.range();
+        let validity = Validity::read(&fields.expect(der::SEQUENCE)?)?;
+        let subject = fields.expect(der::SEQUENCE)?.range();
+        let key_info = fields.expect(der::SEQUENCE)?.range();
+        let mut extensions = Extensions::default();
+        if version > 1 {
+            fields.optional(0x81)?;
+            fields.optional(0x82)?;
+        }
+        if version == 3
+            && let Some(tagged) = fields.optional(0xa3)?
+        {
+            extensions = Extensions::read(&tagged)?;
+        }
+        fields.end()?;
+        Ok(Self {
+            version,
+            serial,
+            issuer,
+            subject,
+            validity,
+            key_info,
+            extensions,
+        })
+    }
+}
+
+/// What is wrong with what should be a certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateError {
+    /// More than 64 KiB: its size in octets.
+    TooLarge(usize),
+    /// Not strict DER, or not of a certificate's structure.
+    Der(DerError),
+    /// A version other than 1, 2 and 3, or version 1 spelled out, which DER leaves out.
+    Version,
+    /// The two places that name the signature algorithm differ.
+    SignatureAlgorithm,
+    /// Not the wanted PEM.
+    Pem(PemError),
+}
+
+impl From<DerError> for CertificateError {
+    fn from(error: DerError) -> Self {
+        Self::Der(error)
+    }
+}
+
+impl From<PemError> for CertificateError {
+    fn from(error: PemError) -> Self {
+        Self::Pem(error)
+    }
+}
+
+impl fmt::Display for CertificateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge(size) => write!(
+                f,
+                "a certificate of {size} octets: {MAX_CERTIFICATE} is the most that is read"
+            ),
+            Self::Der(error) => write!(f, "not a certificate: {error}"),
+            Self::Version => f.write_str("not a certificate of version 1, 2 or 3"),
+            Self::SignatureAlgorithm => {
+                f.write_str("the certificate names two signature algorithms")
+            }
+            Self::Pem(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
