@@ -14,7 +14,7 @@ use aws_lc_rs::signature::{
 pub enum SigningAlgorithm {
     /// ECDSA on P-256 with SHA-256: the default, small and fast.
     Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256: what OpenID Connect demands of everybody.
+    /// RSASSA-PKCS1-v1_5 with SHA-256: what OIDC Core demands of everybody.
     Rs256,
     /// RSASSA-PSS with SHA-256.
     Ps256,

@@ -1,4 +1,5 @@
-//! What can be wrong with keys: one enum for this floor's key material (RFC 7517, RFC 7468).
+//! What can be wrong: with keys, which their owner should hear of (RFC 7517, RFC 7468), and with
+//! tokens, which whoever sent them should not (RFC 7515, RFC 8725).
 
 use std::fmt;
 
@@ -25,6 +26,8 @@ pub enum KeyError {
     PrivateKey,
     /// The key is of another kind than its stated algorithm needs.
     WrongKind(SigningAlgorithm),
+    /// The set is full.
+    TooMany,
     /// The key is in the set already.
     Duplicate,
     /// No key has that `kid`.
@@ -72,6 +75,7 @@ impl fmt::Display for KeyError {
                 "the private key is not of the kind that {algorithm} needs: \
                  RS256 and PS256 take RSA, ES256 takes EC on P-256, EdDSA takes Ed25519"
             ),
+            Self::TooMany => f.write_str("there are 64 keys: retire some before adding another"),
             Self::Duplicate => {
                 f.write_str("this key is there already: one key has one algorithm and one place")
             }
@@ -95,3 +99,46 @@ impl fmt::Display for KeyError {
 }
 
 impl std::error::Error for KeyError {}
+
+/// Why a token was not accepted. For the log; outside all of them look alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JwsError {
+    /// It is larger than the limit.
+    TooLarge,
+    /// It is not three parts of base64url without padding; an encrypted one has five.
+    NotCompact,
+    /// The header is not a JSON object with `alg`, no member twice.
+    Header,
+    /// The header has a member that is refused.
+    RefusedMember(&'static str),
+    /// `alg` is none of those allowed, or not the key's.
+    Algorithm,
+    /// `typ` is that of another kind of token.
+    Type,
+    /// There is no key for it.
+    NoKey,
+    /// The signature is not the key's.
+    Signature,
+    /// The payload is not a JSON object, no member twice.
+    Claims,
+}
+
+impl fmt::Display for JwsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge => f.write_str("the token is too large"),
+            Self::NotCompact => {
+                f.write_str("not a signed token: three parts of base64url without padding")
+            }
+            Self::Header => f.write_str("the token's header is not a JSON object with an alg"),
+            Self::RefusedMember(name) => write!(f, "the token's header has a \"{name}\""),
+            Self::Algorithm => f.write_str("the token's alg is not allowed, or not its key's"),
+            Self::Type => f.write_str("the token's typ is that of another kind of token"),
+            Self::NoKey => f.write_str("there is no key that could have signed the token"),
+            Self::Signature => f.write_str("the token's signature is wrong"),
+            Self::Claims => f.write_str("the token's claims are not a JSON object"),
+        }
+    }
+}
+
+impl std::error::Error for JwsError {}

@@ -6,7 +6,9 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde_json::{Map, Number, Value};
 
 /// Reads one JSON object with nothing after it; a name that is there twice, at any depth, spoils it.
-pub(super) fn object(octets: &[u8]) -> Option<Map<String, Value>> {
+///
+/// Nothing where it is not that. The size is the caller's to bound; the depth is bounded.
+pub fn object(octets: &[u8]) -> Option<Map<String, Value>> {
     match serde_json::from_slice::<Unique>(octets) {
         Ok(Unique(Value::Object(members))) => Some(members),
         _ => None,

@@ -67,7 +67,7 @@ impl PublicJwk {
         }
         let x5c = certificates(members.get("x5c"))?;
         let x5t_s256 = text("x5t#S256", WRONG_THUMBPRINT)?
-            .map(|text| text.parse::<Thumbprint>())
+            .map(str::parse::<Thumbprint>)
             .transpose()
             .map_err(|_| KeyError::Jwk(WRONG_THUMBPRINT))?;
         if let (Some(pinned), Some(leaf)) = (x5t_s256, x5c.first())

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::algorithm::VerificationAlgorithm;
+use super::error::JwsError;
 use super::json;
 use super::jwk::{JwkSet, PublicJwk};
 use super::set::KeySet;
@@ -25,49 +26,6 @@ const MAX_CANDIDATES: usize = 8;
 /// Header members that would change what the signature means or who may have made it. Extensions are
 /// refused whether critical or not, and a key that a token brings along proves nothing.
 const REFUSED_MEMBERS: &[&str] = &["crit", "b64", "zip", "enc", "jwk", "jku", "x5u"];
-
-/// Why a token was not accepted. For the log; outside all of them look alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JwsError {
-    /// It is larger than the limit.
-    TooLarge,
-    /// It is not three parts of base64url without padding; an encrypted one has five.
-    NotCompact,
-    /// The header is not a JSON object with `alg`, no member twice.
-    Header,
-    /// The header has a member that is refused.
-    RefusedMember(&'static str),
-    /// `alg` is none of those allowed, or not the key's.
-    Algorithm,
-    /// `typ` is that of another kind of token.
-    Type,
-    /// There is no key for it.
-    NoKey,
-    /// The signature is not the key's.
-    Signature,
-    /// The payload is not a JSON object, no member twice.
-    Claims,
-}
-
-impl fmt::Display for JwsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooLarge => f.write_str("the token is too large"),
-            Self::NotCompact => {
-                f.write_str("not a signed token: three parts of base64url without padding")
-            }
-            Self::Header => f.write_str("the token's header is not a JSON object with an alg"),
-            Self::RefusedMember(name) => write!(f, "the token's header has a \"{name}\""),
-            Self::Algorithm => f.write_str("the token's alg is not allowed, or not its key's"),
-            Self::Type => f.write_str("the token's typ is that of another kind of token"),
-            Self::NoKey => f.write_str("there is no key that could have signed the token"),
-            Self::Signature => f.write_str("the token's signature is wrong"),
-            Self::Claims => f.write_str("the token's claims are not a JSON object"),
-        }
-    }
-}
-
-impl std::error::Error for JwsError {}
 
 /// A token that anybody may have written.
 pub struct UnverifiedJws<'a> {
@@ -337,5 +295,4 @@ impl fmt::Debug for VerifiedJws {
 }
 
 #[cfg(test)]
-#[path = "jws_tests.rs"]
 mod tests;

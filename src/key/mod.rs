@@ -5,8 +5,9 @@
 
 pub mod algorithm;
 pub mod claims;
+mod der;
 mod error;
-mod json;
+pub mod json;
 pub mod jwk;
 pub mod jws;
 pub mod pem;
@@ -15,4 +16,4 @@ pub mod seal;
 pub mod set;
 pub mod signing;
 
-pub use error::KeyError;
+pub use error::{JwsError, KeyError};

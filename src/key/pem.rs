@@ -219,7 +219,7 @@ mod tests {
             format!("{}{block}", " ".repeat(MAX_OCTETS)),
         ] {
             let refused = parse(&text).err();
-            assert!(matches!(refused, Some(KeyError::Pem(_))), "{:.40}", text);
+            assert!(matches!(refused, Some(KeyError::Pem(_))), "{text:.40}");
         }
     }
 }

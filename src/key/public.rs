@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::algorithm::VerificationAlgorithm;
+use super::der::{BIT_STRING, NULL, OBJECT_IDENTIFIER, SEQUENCE, element, integer};
 use super::error::KeyError;
 use crate::oauth::secret::Digest;
 
@@ -269,45 +270,13 @@ fn spki_der(parameters: &Parameters) -> Vec<u8> {
     element(SEQUENCE, &[identifier, bits].concat())
 }
 
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const NULL: u8 = 0x05;
-const OBJECT_IDENTIFIER: u8 = 0x06;
-const SEQUENCE: u8 = 0x30;
-
-/// A positive DER INTEGER: a leading zero octet where the first bit would read as a sign.
-fn integer(magnitude: &[u8]) -> Vec<u8> {
-    if magnitude.first().is_some_and(|first| *first >= 0x80) {
-        element(INTEGER, &[&[0], magnitude].concat())
-    } else {
-        element(INTEGER, magnitude)
-    }
-}
-
-/// A DER element: tag, the shortest form of the length, content.
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
-    let mut der = Vec::with_capacity(content.len() + 6);
-    der.push(tag);
-    let length = content.len().to_be_bytes();
-    let significant: Vec<u8> = length.into_iter().skip_while(|octet| *octet == 0).collect();
-    match significant.as_slice() {
-        [] => der.push(0),
-        [short] if *short < 0x80 => der.push(*short),
-        long => {
-            der.push(0x80 + u8::try_from(long.len()).expect("a length has at most eight octets"));
-            der.extend_from_slice(long);
-        }
-    }
-    der.extend_from_slice(content);
-    der
-}
-
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+    use aws_lc_rs::rsa::KeySize;
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
-        ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+        ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
     };
 
     use super::*;
@@ -335,6 +304,16 @@ mod tests {
         let der: PublicKeyX509Der<'_> = pair.public_key().as_der().expect("DER");
         assert_eq!(key.spki_der(), der.as_ref());
         assert!(PublicKey::ed25519(&[0; 31]).is_err());
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("entropy");
+        let public = pair.public_key();
+        let [modulus, exponent] = [public.modulus(), public.exponent()];
+        let key = PublicKey::rsa(
+            modulus.big_endian_without_leading_zero(),
+            exponent.big_endian_without_leading_zero(),
+        )
+        .expect("an RSA key");
+        let der: PublicKeyX509Der<'_> = public.as_der().expect("DER");
+        assert_eq!(key.spki_der(), der.as_ref());
     }
 
     #[test]

@@ -112,7 +112,7 @@ mod tests {
         let key = Arc::new(SigningKey::generate(SigningAlgorithm::Es256).expect("entropy"));
         let start = Timestamp::from_unix(0);
         let key = ManagedKey::new(key, start, start);
-        KeySet::new().add(key).expect("the first key")
+        KeySet::new().with(key).expect("the first key")
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
         let key = SealingKey::from_secret(SECRET).expect("a secret");
         let sealed = key.seal(&set()).expect("sealed");
         let other = SealingKey::from_secret(b"0123456789abcdef0123456789abcdeF").expect("a secret");
-        let error = other.open(&sealed).err().expect("another secret");
+        let error = other.open(&sealed).expect_err("another secret");
         assert!(error.to_string().contains("--store-secret-file"), "{error}");
         for at in [0, 1, 12, 13, sealed.len() / 2, sealed.len() - 1] {
             let mut damaged = sealed.clone();

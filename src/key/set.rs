@@ -1,5 +1,5 @@
 //! The server's signing keys over time: published before they sign, kept until nothing they signed
-//! lives (OpenID Connect Core section 10.1.1).
+//! lives (OIDC Core section 10.1.1).
 
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ use crate::oauth::time::{Lifetime, Timestamp};
 
 /// Keys in the set, at most; with them its published form stays small.
 const MAX_KEYS: usize = 64;
+/// The smallest difference in age.
+const TICK: Lifetime = Lifetime::from_seconds(1);
 /// The version of the stored form.
 const STORED_VERSION: u32 = 1;
 
@@ -45,9 +47,6 @@ impl ManagedKey {
         let key = SigningKey::from_pkcs8(&file.pkcs8, file.algorithm)?;
         let created = file.created.unwrap_or(Timestamp::from_unix(0));
         let active_from = file.active_from.unwrap_or(created);
-        if file.retire_at.is_some_and(|end| end <= active_from) {
-            return Err(KeyError::Preamble("Retire-At is to be after Active-From"));
-        }
         Ok(Self {
             key: Arc::new(key),
             created,
@@ -122,9 +121,9 @@ impl KeySet {
     }
 
     /// The set and one key more, with a `kid` that is not there yet.
-    pub fn add(mut self, key: ManagedKey) -> Result<Self, KeyError> {
+    pub fn with(mut self, key: ManagedKey) -> Result<Self, KeyError> {
         if self.keys.len() >= MAX_KEYS {
-            return Err(KeyError::Stored("there are more than 64 keys"));
+            return Err(KeyError::TooMany);
         }
         if self
             .keys
@@ -201,9 +200,12 @@ impl KeySet {
         for key in &mut self.keys {
             if key.key.algorithm() == new_key.algorithm() {
                 key.retire_by(end);
+                // A key that was to sign later, or was made in this very second, would be the newer
+                // one and sign until its last moment, when what it signed would die with it.
+                key.active_from = key.active_from.min(active_from.before(TICK));
             }
         }
-        self.add(ManagedKey::new(new_key, now, active_from))
+        self.with(ManagedKey::new(new_key, now, active_from))
     }
 
     /// Ends a key now. The last one of its algorithm goes only if `forced`.
@@ -257,7 +259,7 @@ impl KeySet {
         }
         let mut set = Self::new();
         for pem in &pems {
-            set = set.add(ManagedKey::from_pem(pem)?)?;
+            set = set.with(ManagedKey::from_pem(pem)?)?;
         }
         Ok(set)
     }
@@ -292,8 +294,8 @@ mod tests {
         use SigningAlgorithm::{EdDsa, Es256};
         let (old, new, other) = (key(Es256), key(Es256), key(EdDsa));
         let set = KeySet::new()
-            .add(managed(&old, 0))
-            .and_then(|set| set.add(managed(&other, 0)))
+            .with(managed(&old, 0))
+            .and_then(|set| set.with(managed(&other, 0)))
             .expect("different keys");
         let set = set
             .rotate(
@@ -350,8 +352,8 @@ mod tests {
         use SigningAlgorithm::{Es256, Rs256};
         let (next, later) = (key(Es256), key(Es256));
         let set = KeySet::new()
-            .add(managed(&later, 300))
-            .and_then(|set| set.add(managed(&next, 200)))
+            .with(managed(&later, 300))
+            .and_then(|set| set.with(managed(&next, 200)))
             .expect("different keys");
         let signer = set.signer(Es256, at(100)).expect("a signer");
         assert_eq!(signer.kid(), next.kid());
@@ -364,11 +366,11 @@ mod tests {
         use SigningAlgorithm::Es256;
         let (one, two) = (key(Es256), key(Es256));
         let set = KeySet::new()
-            .add(managed(&one, 0))
-            .and_then(|set| set.add(managed(&two, 0)))
+            .with(managed(&one, 0))
+            .and_then(|set| set.with(managed(&two, 0)))
             .expect("different keys");
         assert_eq!(
-            set.clone().add(managed(&one, 9)).err(),
+            set.clone().with(managed(&one, 9)).err(),
             Some(KeyError::Duplicate)
         );
         let unknown = set.clone().retire("nobody", at(5), false);
@@ -385,10 +387,47 @@ mod tests {
     }
 
     #[test]
+    fn rotating_twice_leaves_the_last_key_signing() {
+        use SigningAlgorithm::EdDsa;
+        let (first, second, third) = (key(EdDsa), key(EdDsa), key(EdDsa));
+        let lifetime = Lifetime::from_seconds;
+        for (lead, then) in [(1_000, 10), (0, 0), (10, 1_000)] {
+            let set = KeySet::new()
+                .with(managed(&first, 100))
+                .and_then(|set| {
+                    let second = Arc::clone(&second);
+                    set.rotate(second, at(100), lifetime(lead), lifetime(500))
+                })
+                .and_then(|set| {
+                    set.rotate(Arc::clone(&third), at(100), lifetime(then), lifetime(500))
+                })
+                .expect("new keys");
+            for now in [100 + then, 599 + then, 600 + then, 5_000] {
+                let signer = set.signer(EdDsa, at(now)).expect("a signer");
+                assert_eq!(signer.kid(), third.kid(), "{lead} {then} {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_key_retired_before_it_signed_is_stored_too() {
+        let (one, two) = (key(SigningAlgorithm::Es256), key(SigningAlgorithm::Es256));
+        let set = KeySet::new()
+            .with(managed(&one, 0))
+            .and_then(|set| set.with(managed(&two, 500)))
+            .and_then(|set| set.retire(two.kid(), at(100), false))
+            .expect("another is left");
+        let read = set.to_json().and_then(|octets| KeySet::from_json(&octets));
+        let read = read.expect("what was written");
+        assert_eq!(read.published(at(100)).count(), 1);
+        assert_eq!(read.published(at(600)).count(), 1);
+    }
+
+    #[test]
     fn stored_and_read_again() {
         let mut set = KeySet::new();
         for algorithm in SigningAlgorithm::ALL {
-            set = set.add(managed(&key(*algorithm), 7)).expect("a new key");
+            set = set.with(managed(&key(*algorithm), 7)).expect("a new key");
         }
         let set = set
             .rotate(
@@ -437,9 +476,6 @@ mod tests {
         let read = ManagedKey::from_pem(block).expect("a bare block");
         assert_eq!((read.created(), read.active_from()), (at(0), at(0)));
         assert_eq!(read.key().kid(), bare.key().kid());
-        let dates = "Active-From: 2027-01-01T00:00:00Z\nRetire-At: 2027-01-01T00:00:00Z\n";
-        let torn = ManagedKey::from_pem(&format!("{dates}{block}")).err();
-        assert!(matches!(torn, Some(KeyError::Preamble(_))));
         let other = ManagedKey::from_pem(&format!("Algorithm: RS256\n{block}")).err();
         assert_eq!(other, Some(KeyError::WrongKind(SigningAlgorithm::Rs256)));
     }

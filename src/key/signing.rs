@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
@@ -23,6 +24,9 @@ use super::public::{Curve, PublicKey};
 
 /// The `typ` values whose headers are written when the key is read, not when a token is.
 const PREPARED: [&str; 4] = ["at+jwt", "JWT", "token-introspection+jwt", "logout+jwt"];
+
+/// The octets of an ES256 or Ed25519 signature.
+const SHORT: usize = 64;
 
 /// A private key with the one algorithm that it is used with.
 pub struct SigningKey {
@@ -158,8 +162,10 @@ impl SigningKey {
     pub fn sign(&self, input: &[u8]) -> Result<Signature, KeyError> {
         let entropy = SystemRandom::new();
         match &self.pair {
-            Pair::Ec(pair) => pair.sign(&entropy, input).map(Form::Short),
-            Pair::Ed25519(pair) => pair.try_sign(input).map(Form::Short),
+            Pair::Ec(pair) => pair
+                .sign(&entropy, input)
+                .and_then(|signature| short(&signature)),
+            Pair::Ed25519(pair) => pair.try_sign(input).and_then(|signature| short(&signature)),
             Pair::Rsa(pair) => {
                 let padding: &'static dyn RsaEncoding = match self.algorithm {
                     SigningAlgorithm::Ps256 => &RSA_PSS_SHA256,
@@ -200,17 +206,23 @@ impl fmt::Debug for SigningKey {
 pub struct Signature(Form);
 
 enum Form {
-    Short(aws_lc_rs::signature::Signature),
+    Short([u8; SHORT]),
     Long(Vec<u8>),
 }
 
 impl AsRef<[u8]> for Signature {
     fn as_ref(&self) -> &[u8] {
         match &self.0 {
-            Form::Short(octets) => octets.as_ref(),
+            Form::Short(octets) => octets,
             Form::Long(octets) => octets,
         }
     }
+}
+
+/// The library's own type has room for far longer signatures.
+fn short(signature: &aws_lc_rs::signature::Signature) -> Result<Form, Unspecified> {
+    let octets = signature.as_ref().try_into().map_err(|_| Unspecified)?;
+    Ok(Form::Short(octets))
 }
 
 fn write_header(algorithm: SigningAlgorithm, kid: &str, typ: &str) -> String {
