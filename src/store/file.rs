@@ -31,6 +31,8 @@ use writer::{Request, Writer};
 const QUEUE: usize = 4096;
 /// How long a commit waits for the disk before it is called unavailable.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the writer waits for work before it looks for what has ended.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// How much of the file is kept in memory, in octets.
 const CACHE: usize = 64 << 20;
 /// An interrupted creation leaves a file that is no longer than this, in octets.
@@ -51,7 +53,7 @@ impl Backend for File {
                 let wrong = "file: needs a path: write, for example, file:/var/lib/certbound/store";
                 return Err(OpenError::Malformed(wrong.to_owned()));
             }
-            tokio::task::spawn_blocking(move || FileStore::open(path))
+            tokio::task::spawn_blocking(move || FileStore::open(path, SWEEP_EVERY))
                 .await
                 .unwrap_or_else(|_| Err(OpenError::Refused("the store's file is damaged".into())))
                 .map(|store| Arc::new(store) as Arc<dyn Store>)
@@ -93,12 +95,12 @@ impl Shared {
 }
 
 impl FileStore {
-    fn open(path: PathBuf) -> Result<Self, OpenError> {
+    fn open(path: PathBuf, sweep_every: Duration) -> Result<Self, OpenError> {
         let database = open_database(&path).map_err(OpenError::Refused)?;
         let shared = Arc::new(Shared::default());
         shared.replace(Some(Arc::new(database)));
         let (sender, receiver) = sync_channel(QUEUE);
-        let writer = Writer::new(path.clone(), Arc::clone(&shared), receiver);
+        let writer = Writer::new(path.clone(), Arc::clone(&shared), receiver, sweep_every);
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
             .spawn(move || writer.run())
@@ -283,5 +285,45 @@ fn refusal(path: &Path, error: redb::DatabaseError) -> String {
             format!("{name} is not a store of certbound's: name another file, or move it away")
         }
         error => format!("cannot open {name}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::secret::Digest;
+    use crate::record::Kind;
+
+    #[tokio::test]
+    async fn what_has_ended_is_removed_though_nobody_asks() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("store");
+        let store = FileStore::open(path, Duration::from_millis(20)).expect("a new store");
+        let mut changes = Changes::none();
+        for number in 0..600_u32 {
+            let key = Key::new(Kind::AccessToken, &Digest::of(&number.to_be_bytes()));
+            let expires = Some(Timestamp::from_unix(if number == 0 { 9 } else { 2 }));
+            changes = changes.put(
+                key,
+                Record {
+                    value: b"{}".to_vec(),
+                    expires,
+                },
+            );
+        }
+        store
+            .commit(&changes, Timestamp::from_unix(1))
+            .await
+            .expect("no conditions");
+        let count = || {
+            let database = store.shared.database().expect("it is open");
+            let transaction = tables::begin(&database).expect("it can be written");
+            tables::Tables::open(&transaction)
+                .and_then(|tables| tables.len())
+                .expect("it answers")
+        };
+        assert_eq!(count(), (600, 600));
+        tokio::time::sleep(Duration::from_millis(1400)).await;
+        assert_eq!(count(), (1, 1), "time went on by itself");
     }
 }

@@ -31,7 +31,10 @@ impl Backend for Memory {
                 return Err(OpenError::Malformed(wrong.to_owned()));
             }
             let store = MemoryStore::default();
-            tokio::spawn(sweep_now_and_then(Arc::downgrade(&store.shelf)));
+            tokio::spawn(sweep_now_and_then(
+                Arc::downgrade(&store.shelf),
+                SWEEP_EVERY,
+            ));
             Ok(Arc::new(store) as Arc<dyn Store>)
         })
     }
@@ -134,9 +137,9 @@ impl Shelf {
 }
 
 /// Until the store is gone.
-async fn sweep_now_and_then(shelf: Weak<RwLock<Shelf>>) {
+async fn sweep_now_and_then(shelf: Weak<RwLock<Shelf>>, every: Duration) {
     loop {
-        tokio::time::sleep(SWEEP_EVERY).await;
+        tokio::time::sleep(every).await;
         loop {
             let Some(shelf) = shelf.upgrade() else {
                 return;
@@ -209,5 +212,26 @@ mod tests {
             .commit(&delete, Timestamp::from_unix(1))
             .expect("no conditions");
         assert!(shelf.ends.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_removed_though_nobody_asks() {
+        let shelf = Arc::new(RwLock::new(Shelf::default()));
+        let mut changes = Changes::none().put(key(0), record(9));
+        for number in 1..2000 {
+            changes = changes.put(key(number), record(2));
+        }
+        write(&shelf)
+            .commit(&changes, Timestamp::from_unix(1))
+            .expect("no conditions");
+        let sweeper = tokio::spawn(sweep_now_and_then(
+            Arc::downgrade(&shelf),
+            Duration::from_millis(10),
+        ));
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        assert_eq!(read(&shelf).records.len(), 1, "time went on by itself");
+        drop(shelf);
+        let ended = tokio::time::timeout(Duration::from_secs(2), sweeper).await;
+        assert!(ended.is_ok(), "the sweeper outlives its store");
     }
 }

@@ -13,6 +13,9 @@ const RECORDS: TableDefinition<'_, &str, (Option<u64>, &[u8])> = TableDefinition
 /// The end of every record that has one, and its key.
 const ENDS: TableDefinition<'_, (u64, &str), ()> = TableDefinition::new("ends");
 
+/// How much room there must be for the store to be called ready again, in octets.
+const PROBE: usize = 64 << 10;
+
 /// A transaction whose commit is on disk when it has returned.
 pub(super) fn begin(database: &Database) -> Result<WriteTransaction, Error> {
     let mut transaction = database.begin_write()?;
@@ -113,6 +116,14 @@ impl<'a> Tables<'a> {
         if let Some(end) = before.and_then(|stored| stored.value().0) {
             self.ends.remove((end, key.as_str()))?;
         }
+        Ok(())
+    }
+
+    /// Fails where there is no room for what may come; leaves nothing.
+    pub(super) fn probe(&mut self) -> Result<(), Error> {
+        let room = vec![0; PROBE];
+        self.records.insert("", (None, room.as_slice()))?;
+        self.records.remove("")?;
         Ok(())
     }
 

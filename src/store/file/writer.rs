@@ -21,8 +21,6 @@ use crate::record::{Changes, Key};
 const BATCH: usize = 64;
 /// How many ended records are removed with each transaction at most.
 const SWEPT: usize = 256;
-/// How long the writer waits for work before it looks for what has ended.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// How long the writer waits for work before it tries again to open the file.
 const REOPEN_EVERY: Duration = Duration::from_millis(500);
 
@@ -38,6 +36,8 @@ pub(super) struct Writer {
     path: PathBuf,
     shared: Arc<Shared>,
     requests: Receiver<Request>,
+    /// How long to wait for work before looking for what has ended.
+    sweep_every: Duration,
     last_seen: LastSeen,
     /// A database that failed: it must be closed before the file can be opened again.
     failed: Option<Arc<Database>>,
@@ -51,11 +51,17 @@ struct Written {
 }
 
 impl Writer {
-    pub(super) fn new(path: PathBuf, shared: Arc<Shared>, requests: Receiver<Request>) -> Self {
+    pub(super) fn new(
+        path: PathBuf,
+        shared: Arc<Shared>,
+        requests: Receiver<Request>,
+        sweep_every: Duration,
+    ) -> Self {
         Self {
             path,
             shared,
             requests,
+            sweep_every,
             last_seen: LastSeen::default(),
             failed: None,
         }
@@ -63,7 +69,7 @@ impl Writer {
 
     /// Works until the store is dropped and everything asked before has been answered.
     pub(super) fn run(mut self) {
-        let mut pause = SWEEP_EVERY;
+        let mut pause = self.sweep_every;
         loop {
             let mut batch = Vec::new();
             match self.requests.recv_timeout(pause) {
@@ -83,7 +89,7 @@ impl Writer {
                     if written.more_to_sweep {
                         Duration::ZERO
                     } else {
-                        SWEEP_EVERY
+                        self.sweep_every
                     }
                 }
                 Err(cause) => {
@@ -151,9 +157,11 @@ fn transact(
     let swept = {
         let mut tables = Tables::open(&transaction)?;
         for request in batch {
-            let conflict = match request.now {
-                Some(now) => tables.apply(&request.changes, now)?,
-                None => None,
+            let conflict = if let Some(now) = request.now {
+                tables.apply(&request.changes, now)?
+            } else {
+                tables.probe()?;
+                None
             };
             dirty |= conflict.is_none();
             conflicts.push(conflict);
