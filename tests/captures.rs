@@ -67,7 +67,7 @@ fn wiring(proxy: &str, idiom: &str) -> Wiring {
         ("Traefik", _) => "X-Forwarded-Tls-Client-Cert",
         other => panic!("no front end is configured as {other:?}"),
     };
-    let rfc9440 = idiom.starts_with("rfc9440");
+    let rfc9440 = idiom.starts_with("rfc9440") || (proxy, idiom) == ("Caddy", "forwardauth");
     Wiring {
         certificate: if rfc9440 { "Client-Cert" } else { certificate },
         chain: match (proxy, idiom) {
@@ -116,7 +116,7 @@ fn outcome(read: Option<Result<Forwarded, impl std::fmt::Debug>>) -> String {
     }
 }
 
-/// The parameters of a FastCGI request (its specification's sections 3.3 and 3.4).
+/// The parameters of a `FastCGI` request (its specification's sections 3.3 and 3.4).
 fn fastcgi_params(stream: &[u8]) -> BTreeMap<Vec<u8>, Vec<u8>> {
     const PARAMS: u8 = 4;
     let mut content = Vec::new();
@@ -155,6 +155,10 @@ fn decoded(encoding: Encoding, value: &[u8]) -> String {
 }
 
 #[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "how many cases there were belongs in the test's output"
+)]
 fn every_capture_ends_in_its_verdict() {
     let index = captured("index.json");
     let cases: Vec<serde_json::Value> = serde_json::from_slice(&index).expect("it is JSON");
@@ -297,6 +301,10 @@ fn certificate_of_the_pki(name: &str) -> Vec<u8> {
 
 /// Made after the vendors' documentation, since these services cannot be run here.
 #[test]
+#[expect(
+    clippy::print_stdout,
+    reason = "how many cases there were belongs in the test's output"
+)]
 fn documented_services() {
     let cases = [
         (

@@ -14,7 +14,7 @@ pub(super) fn says_absent(value: &[u8]) -> bool {
 }
 
 /// `{name}`, `%{NAME}`, `%{NAME}s`, `${name}`, `%[name]`, `$name`, `%NAME%`: a variable in the words
-/// of Caddy, Apache, nginx, HAProxy and Envoy.
+/// of Caddy, Apache, nginx, `HAProxy` and Envoy.
 fn is_placeholder(value: &[u8]) -> bool {
     match value {
         [b'{' | b'%' | b'$', .., b'}'] => {

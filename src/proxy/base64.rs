@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Decoded, Dialect, ProxyError, der, pem};
 
-/// HAProxy, Caddy, Azure: base64 of the DER.
+/// `HAProxy`, Caddy, Azure: base64 of the DER.
 pub(super) struct Base64Der;
 
 impl Dialect for Base64Der {
@@ -23,7 +23,7 @@ impl Dialect for Base64Der {
             return Err(ProxyError::List);
         }
         let der = der::one(self.name(), canonical(self.name(), value)?)?;
-        Ok(Decoded::leaf(der))
+        Ok(Some(Decoded::alone(der)))
     }
 }
 
@@ -42,7 +42,7 @@ impl Dialect for Base64Pem {
 
     fn decode(&self, value: &[u8]) -> Result<Option<Decoded>, ProxyError> {
         let text = canonical(self.name(), value)?;
-        pem::one(self.name(), &text).map(Decoded::leaf)
+        pem::one(self.name(), &text).map(Decoded::alone).map(Some)
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
             let value = base64(name);
             assert!(Base64Der.begins(value.as_bytes()));
             let decoded = Base64Der.decode(value.as_bytes());
-            assert_eq!(decoded, Ok(Decoded::leaf(certificate(name))));
+            assert_eq!(decoded, Ok(Some(Decoded::alone(certificate(name)))));
         }
         let value = base64("p256");
         let twice = STANDARD.encode([certificate("p256"), certificate("p256")].concat());
@@ -94,7 +94,7 @@ mod tests {
         let value = STANDARD.encode(pem("p256"));
         assert!(Base64Pem.begins(value.as_bytes()));
         let decoded = Base64Pem.decode(value.as_bytes());
-        assert_eq!(decoded, Ok(Decoded::leaf(certificate("p256"))));
+        assert_eq!(decoded, Ok(Some(Decoded::alone(certificate("p256")))));
         for wrong in [
             STANDARD.encode(pem("p256").repeat(2)),
             STANDARD.encode(&value),

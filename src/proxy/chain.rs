@@ -1,7 +1,7 @@
 //! The chain header: intermediates in whatever form a web server has for them, never a credential.
 //!
 //! RFC 9440 section 2.3 has a list, which may span several lines. Apache sends PEM, nginx cannot,
-//! HAProxy one base64 of all DER.
+//! `HAProxy` one base64 of all DER.
 
 use super::absent::says_absent;
 use super::{DIALECTS, MAX_CHAIN, MAX_OCTETS, ProxyError, base64, der, escaped_pem, pem, rfc9440};

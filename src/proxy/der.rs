@@ -27,7 +27,7 @@ pub(super) fn one(encoding: &'static str, der: Vec<u8>) -> Result<Vec<u8>, Proxy
     }
 }
 
-/// One or more certificates, one after the other and nothing between (HAProxy's chain).
+/// One or more certificates, one after the other and nothing between (`HAProxy`'s chain).
 pub(super) fn several(encoding: &'static str, der: &[u8]) -> Result<Vec<Vec<u8>>, ProxyError> {
     let mut certificates = Vec::new();
     let mut rest = der;

@@ -24,7 +24,7 @@ impl Dialect for EscapedPem {
 
     fn decode(&self, value: &[u8]) -> Result<Option<Decoded>, ProxyError> {
         let text = unescape(NAME, value)?;
-        pem::one(NAME, &text).map(Decoded::leaf)
+        pem::one(NAME, &text).map(Decoded::alone).map(Some)
     }
 }
 
@@ -70,16 +70,14 @@ mod tests {
 
     #[test]
     fn every_way_to_escape() {
-        let leaf = Ok(Decoded::leaf(certificate("p256")));
+        let leaf = Ok(Some(Decoded::alone(certificate("p256"))));
         let nginx = escaped("p256");
         let apache = nginx
             .replace("%2B", "+")
             .replace("%2F", "/")
             .replace("%3D", "=");
-        let everything: String = pem("p256")
-            .bytes()
-            .map(|byte| format!("%{byte:02x}"))
-            .collect();
+        let hex = |byte: u8| format!("%{byte:02x}");
+        let everything = pem("p256").bytes().map(hex).collect::<Vec<_>>().concat();
         for value in [
             &nginx,
             &nginx.replace("%0A", "%0a").replace("%2B", "%2b"),

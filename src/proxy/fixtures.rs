@@ -38,9 +38,6 @@ pub(super) fn escaped(name: &str) -> String {
 /// The SHA-256 of its DER in hexadecimal.
 pub(super) fn hash(name: &str) -> String {
     let digest = Digest::of(&certificate(name));
-    digest
-        .octets()
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect()
+    let hex = |octet: &u8| format!("{octet:02x}");
+    digest.octets().iter().map(hex).collect::<Vec<_>>().concat()
 }

@@ -4,14 +4,15 @@
 //! names no header that is left out here: it is the web server's own (RFC 9110 section 7.6.1).
 
 use std::fmt;
-use std::net::IpAddr;
 
-use http::{HeaderMap, HeaderName};
-use sha2::{Digest as _, Sha256};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::absent::says_absent;
-use super::{Encoding, MAX_OCTETS, Peer, ProxyError, ProxySecret, TrustedPeers, decode_chain, hop};
-use crate::oauth::secret::Digest;
+use super::lines::{alike, chain_lines, one_line, printable, user};
+use super::{
+    Encoding, Forwarded, ForwardedCertificate, Located, MAX_CHAIN, Peer, ProxyError, ProxySecret,
+    TrustedPeers, Verdict, decode_chain, hop,
+};
 
 /// The names of the headers that a trusted web server sets.
 #[derive(Clone, Debug)]
@@ -63,64 +64,6 @@ pub struct Front {
     secret_header: HeaderName,
     headers: Headers,
     encoding: Encoding,
-}
-
-/// What a request's headers say, nothing decoded yet.
-#[derive(Clone, Debug)]
-pub struct Located<'a> {
-    certificate: Option<&'a [u8]>,
-    chain: Vec<&'a [u8]>,
-    verdict: Verdict,
-    user: Option<String>,
-    address: Option<IpAddr>,
-    request_id: Option<String>,
-    trusted: bool,
-}
-
-/// What the web server says of the certificate, which never is enough alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// There is no verify header to look for.
-    NotAsked,
-    /// The header is absent or empty.
-    Absent {
-        /// Whether that means that nothing was verified.
-        required: bool,
-    },
-    /// Exactly `SUCCESS`.
-    Success,
-    /// Anything else, in printable ASCII, 128 characters at most.
-    Failed(Box<str>),
-}
-
-/// What was forwarded with a request, decoded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Forwarded {
-    /// The certificate, if there is one.
-    pub certificate: Option<ForwardedCertificate>,
-    /// The web server's verdict on it.
-    pub verdict: Verdict,
-    /// A user whom the web server has authenticated.
-    pub user: Option<String>,
-    /// Where the request came from, for logs and throttling.
-    pub address: Option<IpAddr>,
-    /// What the web server calls the request, for logs.
-    pub request_id: Option<String>,
-    /// Whether a trusted web server sent it.
-    pub trusted: bool,
-}
-
-/// A certificate's octets, whose DER is still to be read strictly.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ForwardedCertificate {
-    /// The leaf: one DER SEQUENCE.
-    pub der: Vec<u8>,
-    /// Intermediates, from the certificate header or the chain header; never the leaf.
-    pub chain: Vec<Vec<u8>>,
-    /// How the certificate was written; never `auto`.
-    pub encoding: Encoding,
-    /// [`Located::key`].
-    pub key: Digest,
 }
 
 impl Front {
@@ -191,12 +134,7 @@ impl Front {
             Some(name) => one_line(headers, name)?.map(|value| user(name, value)),
             None => None,
         };
-        let lines = |name| {
-            headers
-                .get_all(name)
-                .iter()
-                .map(http::HeaderValue::as_bytes)
-        };
+        let lines = |name| headers.get_all(name).iter().map(HeaderValue::as_bytes);
         let address = names.address.as_ref();
         let request_id = names.request_id.as_ref();
         Ok(Located {
@@ -233,7 +171,7 @@ impl Front {
         let mut chain = decoded.chain;
         chain.extend(beside);
         chain.retain(|der| *der != decoded.leaf);
-        if chain.len() > super::MAX_CHAIN {
+        if chain.len() > MAX_CHAIN {
             return Err(ProxyError::ChainTooLong);
         }
         Ok(Some(ForwardedCertificate {
@@ -340,127 +278,6 @@ impl Front {
                 required: verify.required,
             })
     }
-}
-
-impl<'a> Located<'a> {
-    /// The certificate header's value without the blanks around it, unless it says that there is none.
-    pub const fn certificate(&self) -> Option<&'a [u8]> {
-        self.certificate
-    }
-
-    /// The chain header's lines, likewise.
-    pub fn chain(&self) -> &[&'a [u8]] {
-        &self.chain
-    }
-
-    /// The web server's verdict.
-    pub const fn verdict(&self) -> &Verdict {
-        &self.verdict
-    }
-
-    /// A user whom the web server has authenticated.
-    pub fn user(&self) -> Option<&str> {
-        self.user.as_deref()
-    }
-
-    /// Where the request came from, for logs and throttling.
-    pub const fn address(&self) -> Option<IpAddr> {
-        self.address
-    }
-
-    /// What the web server calls the request, for logs.
-    pub fn request_id(&self) -> Option<&str> {
-        self.request_id.as_deref()
-    }
-
-    /// Whether a trusted web server sent it.
-    pub const fn trusted(&self) -> bool {
-        self.trusted
-    }
-
-    /// SHA-256 over the certificate and the chain, each with its length before it: equal keys mean
-    /// equal values, so that what one gave the other gives. None without a certificate.
-    pub fn key(&self) -> Option<Digest> {
-        let certificate = self.certificate?;
-        let mut hash = Sha256::new();
-        for value in std::iter::once(&certificate).chain(&self.chain) {
-            hash.update(value.len().to_be_bytes());
-            hash.update(value);
-        }
-        Some(Digest::from_octets(hash.finalize().into()))
-    }
-}
-
-/// Whether two names are one after folding `_` to `-`; their case is folded already.
-fn alike(one: &HeaderName, other: &HeaderName) -> bool {
-    let fold = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    let (one, other) = (one.as_str().as_bytes(), other.as_str().as_bytes());
-    let mut pairs = one.iter().zip(other);
-    one.len() == other.len() && pairs.all(|(&one, &other)| fold(one) == fold(other))
-}
-
-/// The value of a header that may come once, without the blanks around it.
-fn one_line<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a [u8]>, ProxyError> {
-    let mut lines = headers.get_all(name).iter();
-    let Some(line) = lines.next() else {
-        return Ok(None);
-    };
-    if lines.next().is_some() {
-        return Err(ProxyError::Duplicate {
-            header: name.clone(),
-        });
-    }
-    bounded(name, line.len())?;
-    Ok(Some(line.as_bytes().trim_ascii()))
-}
-
-/// The lines of the chain header, of which only RFC 9440's may be several.
-fn chain_lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Vec<&'a [u8]>, ProxyError> {
-    let lines = headers.get_all(name).iter();
-    bounded(name, lines.map(http::HeaderValue::len).sum())?;
-    let lines = headers.get_all(name).iter();
-    let lines: Vec<&[u8]> = lines.map(|line| line.as_bytes().trim_ascii()).collect();
-    let list = |line: &&[u8]| line.is_empty() || line.starts_with(b":");
-    if lines.len() > 1 && !lines.iter().all(list) {
-        return Err(ProxyError::Duplicate {
-            header: name.clone(),
-        });
-    }
-    let said = lines.into_iter().filter(|line| !says_absent(line));
-    Ok(said.collect())
-}
-
-fn bounded(name: &HeaderName, octets: usize) -> Result<(), ProxyError> {
-    if octets <= MAX_OCTETS {
-        return Ok(());
-    }
-    Err(ProxyError::TooLarge {
-        header: name.clone(),
-        octets,
-    })
-}
-
-/// A user name: text without control characters, 256 octets at most, `None` where it says so.
-fn user(name: &HeaderName, value: &[u8]) -> Result<Option<String>, ProxyError> {
-    if says_absent(value) {
-        return Ok(None);
-    }
-    std::str::from_utf8(value)
-        .ok()
-        .filter(|text| text.len() <= 256 && !text.contains(char::is_control))
-        .map(|text| Some(text.to_owned()))
-        .ok_or_else(|| ProxyError::User {
-            header: name.clone(),
-        })
-}
-
-/// Text for the log out of octets that anybody may have written.
-fn printable(octets: &[u8]) -> Box<str> {
-    let shown = |&byte: &u8| match byte {
-        b' '..=b'~' => char::from(byte),
-        _ => '?',
-    };
-    octets.iter().take(128).map(shown).collect()
 }
 
 #[cfg(test)]

@@ -30,8 +30,6 @@ pub(super) fn client_address<'a>(
 
 /// An address, with or without brackets and port.
 fn address(text: &[u8]) -> Option<IpAddr> {
-    // The longest is a bracketed IPv6 address with an embedded IPv4 one and a port.
-    let text = text.get(..text.len().min(64)).filter(|cut| *cut == text)?;
     let text = std::str::from_utf8(text).ok()?;
     let bare = text
         .strip_prefix('[')

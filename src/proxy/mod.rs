@@ -13,8 +13,10 @@ mod chain;
 mod der;
 mod error;
 mod escaped_pem;
+mod forwarded;
 mod front;
 mod hop;
+mod lines;
 mod pem;
 mod rfc9440;
 mod traefik;
@@ -26,9 +28,8 @@ mod fixtures;
 
 pub use chain::decode_chain;
 pub use error::ProxyError;
-pub use front::{
-    Forwarded, ForwardedCertificate, Front, Headers, Located, SameHeader, Verdict, VerifyHeader,
-};
+pub use forwarded::{Forwarded, ForwardedCertificate, Located, Verdict};
+pub use front::{Front, Headers, SameHeader, VerifyHeader};
 pub use trust::{NotAProxy, NotASecret, Peer, ProxySecret, TrustedPeer, TrustedPeers};
 
 /// Every encoding of `--client-cert-encoding` but `auto`.
@@ -79,9 +80,9 @@ pub struct Decoded {
 
 impl Decoded {
     /// That leaf alone.
-    fn leaf(leaf: Vec<u8>) -> Option<Self> {
+    fn alone(leaf: Vec<u8>) -> Self {
         let chain = Vec::new();
-        Some(Self { leaf, chain })
+        Self { leaf, chain }
     }
 }
 
@@ -93,7 +94,7 @@ impl Encoding {
     /// By the value's first bytes.
     pub const AUTO: Self = Self(None);
 
-    /// PEM text with newlines or blanks, as Apache and FastCGI parameters have it.
+    /// PEM text with newlines or blanks, as Apache and `FastCGI` parameters have it.
     pub const PEM: Self = Self(Some(&pem::Pem));
 
     /// `auto` and the names of [`DIALECTS`].
@@ -220,7 +221,7 @@ mod tests {
 
     #[test]
     fn no_value_is_good_in_two() {
-        let expected = Decoded::leaf(certificate("p256"));
+        let expected = Some(Decoded::alone(certificate("p256")));
         for (name, value) in values() {
             for encoding in all() {
                 let read = encoding.decode(value.as_bytes());
@@ -299,7 +300,7 @@ mod tests {
         }
 
         #[test]
-        fn no_damaged_value_panics_or_gives_another_leaf(
+        fn no_damaged_value_panics_or_gives_half_a_leaf(
             which in 0_usize..5,
             at in any::<prop::sample::Index>(),
             octet in any::<u8>(),

@@ -1,7 +1,7 @@
 //! `pem`: a certificate in textual encoding (RFC 7468), its newlines as they are or as blanks.
 //!
 //! Apache's `%{SSL_CLIENT_CERT}s` turns each newline into one blank and leaves one at the end. A
-//! FastCGI parameter has the newlines themselves.
+//! `FastCGI` parameter has the newlines themselves.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ const NAME: &str = "pem";
 const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
 const END: &[u8] = b"-----END CERTIFICATE-----";
 
-/// Apache, and FastCGI parameters.
+/// Apache, and `FastCGI` parameters.
 pub(super) struct Pem;
 
 impl Dialect for Pem {
@@ -25,7 +25,7 @@ impl Dialect for Pem {
     }
 
     fn decode(&self, value: &[u8]) -> Result<Option<Decoded>, ProxyError> {
-        one(NAME, value).map(Decoded::leaf)
+        one(NAME, value).map(Decoded::alone).map(Some)
     }
 }
 
@@ -135,6 +135,8 @@ mod tests {
             text.replace('+', " "),
             text.replace('+', "%2B"),
             text.replace(' ', ""),
+            text.replace(&format!("{begin} "), begin),
+            text.replace(" -----END", "-----END"),
             text.replace(' ', "\u{a0}"),
             text.replace(' ', "\u{b}"),
             begin.to_owned(),

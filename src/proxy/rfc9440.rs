@@ -23,7 +23,7 @@ impl Dialect for Rfc9440 {
         if value.contains(&b',') {
             return Err(ProxyError::List);
         }
-        byte_sequence(value).map(Decoded::leaf)
+        byte_sequence(value).map(Decoded::alone).map(Some)
     }
 }
 
@@ -36,14 +36,11 @@ pub(super) fn chain_line(line: &[u8], onto: &mut Vec<Vec<u8>>) -> Result<(), Pro
 }
 
 fn byte_sequence(item: &[u8]) -> Result<Vec<u8>, ProxyError> {
-    let text = match item {
-        [b':', text @ .., b':'] => text,
-        _ => {
-            return Err(ProxyError::Malformed {
-                encoding: NAME,
-                fault: "it is not base64 between two colons",
-            });
-        }
+    let [b':', text @ .., b':'] = item else {
+        return Err(ProxyError::Malformed {
+            encoding: NAME,
+            fault: "it is not base64 between two colons",
+        });
     };
     der::one(NAME, base64::canonical(NAME, text)?)
 }
@@ -58,7 +55,7 @@ mod tests {
         let value = format!(":{}:", base64("p256"));
         assert!(Rfc9440.begins(value.as_bytes()));
         let decoded = Rfc9440.decode(value.as_bytes());
-        assert_eq!(decoded, Ok(Decoded::leaf(certificate("p256"))));
+        assert_eq!(decoded, Ok(Some(Decoded::alone(certificate("p256")))));
         for wrong in [
             value[1..].to_owned(),
             value[..value.len() - 1].to_owned(),

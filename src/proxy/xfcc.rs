@@ -10,6 +10,9 @@ use crate::oauth::secret::Digest;
 
 const NAME: &str = "xfcc";
 
+/// More distinct keys than Envoy has ever had, so that looking for one twice stays cheap.
+const MAX_KEYS: usize = 16;
+
 /// Envoy, Istio, and what is built on them.
 pub(super) struct Xfcc;
 
@@ -102,7 +105,10 @@ impl<'a> Element<'a> {
                 named |= !pair.quoted && !pair.key.eq_ignore_ascii_case(b"By");
                 continue;
             }
-            if seen.len() >= 16 || seen.iter().any(|one| one.eq_ignore_ascii_case(pair.key)) {
+            if seen.len() == MAX_KEYS {
+                return Err(malformed("it has too many keys"));
+            }
+            if seen.iter().any(|one| one.eq_ignore_ascii_case(pair.key)) {
                 return Err(malformed("a key comes twice"));
             }
             seen.push(pair.key);
@@ -142,16 +148,13 @@ impl<'a> Pair<'a> {
             return Err(malformed("a key is not a word"));
         }
         let rest = &rest[1..];
-        let (value, quoted, rest) = match rest.strip_prefix(b"\"") {
-            Some(inner) => {
-                let end = closing_quote(inner).ok_or_else(|| malformed("a quote is not closed"))?;
-                (&inner[..end], true, &inner[end + 1..])
-            }
-            None => {
-                let special = |byte: &u8| matches!(byte, b';' | b',' | b'"');
-                let end = rest.iter().position(special).unwrap_or(rest.len());
-                (&rest[..end], false, &rest[end..])
-            }
+        let (value, quoted, rest) = if let Some(inner) = rest.strip_prefix(b"\"") {
+            let end = closing_quote(inner).ok_or_else(|| malformed("a quote is not closed"))?;
+            (&inner[..end], true, &inner[end + 1..])
+        } else {
+            let special = |byte: &u8| matches!(byte, b';' | b',' | b'"');
+            let end = rest.iter().position(special).unwrap_or(rest.len());
+            (&rest[..end], false, &rest[end..])
         };
         let pair = Self { key, value, quoted };
         match rest {
@@ -199,7 +202,7 @@ mod tests {
         let chain = [escaped("p256"), escaped("inter")].concat();
         let tail = r#"Subject="CN=\"a\\,b;c\",O=x";URI=;DNS=a.example;DNS=b.example"#;
         let names = "URI=spiffe://x/y?a=b;URI=urn:z";
-        let alone = Decoded::leaf(certificate("p256"));
+        let alone = Some(Decoded::alone(certificate("p256")));
         let with_chain = Some(Decoded {
             leaf: certificate("p256"),
             chain: vec![certificate("inter")],

@@ -1,10 +1,10 @@
 //! What [`Front`] believes, refuses and ignores, by table (RFC 9440 section 4).
 
-use http::HeaderValue;
+use std::net::IpAddr;
 
 use super::*;
-use crate::proxy::TrustedPeer;
 use crate::proxy::fixtures::{base64, certificate, pem};
+use crate::proxy::{MAX_OCTETS, TrustedPeer};
 
 const PROXY: Peer = Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 const STRANGER: Peer = Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));

@@ -1,0 +1,115 @@
+//! What came with a request from a trusted web server, before and after decoding (RFC 9440).
+
+use std::net::IpAddr;
+
+use sha2::{Digest as _, Sha256};
+
+use super::Encoding;
+use crate::oauth::secret::Digest;
+
+/// What a request's headers say, nothing decoded yet.
+#[derive(Clone, Debug)]
+pub struct Located<'a> {
+    pub(super) certificate: Option<&'a [u8]>,
+    pub(super) chain: Vec<&'a [u8]>,
+    pub(super) verdict: Verdict,
+    pub(super) user: Option<String>,
+    pub(super) address: Option<IpAddr>,
+    pub(super) request_id: Option<String>,
+    pub(super) trusted: bool,
+}
+
+/// What the web server says of the certificate, which never is enough alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// There is no verify header to look for.
+    NotAsked,
+    /// The header is absent or empty.
+    Absent {
+        /// Whether that means that nothing was verified.
+        required: bool,
+    },
+    /// Exactly `SUCCESS`.
+    Success,
+    /// Anything else, in printable ASCII, 128 characters at most.
+    Failed(Box<str>),
+}
+
+/// What was forwarded with a request, decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forwarded {
+    /// The certificate, if there is one.
+    pub certificate: Option<ForwardedCertificate>,
+    /// The web server's verdict on it.
+    pub verdict: Verdict,
+    /// A user whom the web server has authenticated.
+    pub user: Option<String>,
+    /// Where the request came from, for logs and throttling.
+    pub address: Option<IpAddr>,
+    /// What the web server calls the request, for logs.
+    pub request_id: Option<String>,
+    /// Whether a trusted web server sent it.
+    pub trusted: bool,
+}
+
+/// A certificate's octets, whose DER is still to be read strictly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardedCertificate {
+    /// The leaf: one DER SEQUENCE.
+    pub der: Vec<u8>,
+    /// Intermediates, from the certificate header or the chain header; never the leaf.
+    pub chain: Vec<Vec<u8>>,
+    /// How the certificate was written; never `auto`.
+    pub encoding: Encoding,
+    /// [`Located::key`].
+    pub key: Digest,
+}
+
+impl<'a> Located<'a> {
+    /// The certificate header's value without the blanks around it, unless it says that there is none.
+    pub const fn certificate(&self) -> Option<&'a [u8]> {
+        self.certificate
+    }
+
+    /// The chain header's lines, likewise.
+    pub fn chain(&self) -> &[&'a [u8]] {
+        &self.chain
+    }
+
+    /// The web server's verdict.
+    pub const fn verdict(&self) -> &Verdict {
+        &self.verdict
+    }
+
+    /// A user whom the web server has authenticated.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
+    }
+
+    /// Where the request came from, for logs and throttling.
+    pub const fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// What the web server calls the request, for logs.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
+    }
+
+    /// Whether a trusted web server sent it.
+    pub const fn trusted(&self) -> bool {
+        self.trusted
+    }
+
+    /// SHA-256 over the certificate and the chain, each with its length before it: equal keys mean
+    /// equal values, so that what one gave the other gives. None without a certificate.
+    pub fn key(&self) -> Option<Digest> {
+        let certificate = self.certificate?;
+        let mut hash = Sha256::new();
+        for value in std::iter::once(&certificate).chain(&self.chain) {
+            hash.update(value.len().to_be_bytes());
+            hash.update(value);
+        }
+        Some(Digest::from_octets(hash.finalize().into()))
+    }
+}
