@@ -1,10 +1,15 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod cert;
-pub mod key;
+pub mod client;
 pub mod config;
+pub mod endpoint;
+pub mod grant;
+pub mod http;
+pub mod key;
 pub mod oauth;
 pub mod outbound;
 pub mod proxy;
 pub mod record;
 pub mod store;
+pub mod token;

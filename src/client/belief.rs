@@ -8,10 +8,10 @@ use std::fmt;
 
 use quick_cache::sync::Cache;
 
-use crate::cert::chain::{ChainError, ClientAuthorities, RevocationLists};
+use crate::cert::{ChainError, ClientAuthorities, RevocationLists};
 use crate::oauth::time::{Lifetime, Timestamp};
-use crate::proxy::Presented;
-use crate::proxy::verdict::Verdict;
+use crate::proxy::Verdict;
+use crate::proxy::presented::Presented;
 
 /// How long the outcome of a chain validation is remembered. The leaf's own validity is looked at on
 /// every request all the same.
@@ -30,7 +30,10 @@ pub struct Authorities {
 impl Authorities {
     /// Trusts those, having tried nothing yet.
     pub fn new(trusted: ClientAuthorities) -> Self {
-        Self { trusted, tried: Cache::new(OUTCOMES) }
+        Self {
+            trusted,
+            tried: Cache::new(OUTCOMES),
+        }
     }
 
     /// The authorities themselves.
@@ -45,15 +48,18 @@ impl Authorities {
         now: Timestamp,
     ) -> Result<(), Unverified> {
         let certificate = presented.certificate().ok_or(Unverified::NoCertificate)?;
-        let tried = self.tried.get(presented.fingerprint());
+        let fingerprint = presented.fingerprint().ok_or(Unverified::NoCertificate)?;
+        let tried = self.tried.get(fingerprint);
         if let Some((at, outcome)) = tried
             && at <= now
             && now < at.after(MEMORY)
         {
             return outcome.map_err(Unverified::Chain);
         }
-        let outcome = self.trusted.verify(certificate, presented.chain(), now, revocation);
-        self.tried.insert(*presented.fingerprint(), (now, outcome.clone()));
+        let outcome = self
+            .trusted
+            .verify(certificate, presented.chain(), now, revocation);
+        self.tried.insert(*fingerprint, (now, outcome.clone()));
         outcome.map_err(Unverified::Chain)
     }
 }
@@ -73,7 +79,11 @@ impl Belief {
         revocation: Option<RevocationLists>,
         front_end_verifies: bool,
     ) -> Self {
-        Self { client_ca: client_ca.map(Authorities::new), revocation, front_end_verifies }
+        Self {
+            client_ca: client_ca.map(Authorities::new),
+            revocation,
+            front_end_verifies,
+        }
     }
 
     /// Whether any certificate can ever count as verified without a client's own anchors.
@@ -91,9 +101,9 @@ impl Belief {
     ) -> Result<Grounds, Unverified> {
         let verdict = match presented.verdict() {
             Verdict::Failed(text) => return Err(Unverified::FrontEndRefused(text.to_string())),
-            Verdict::Missing => return Err(Unverified::VerdictMissing),
+            Verdict::Absent { required: true } => return Err(Unverified::VerdictMissing),
             Verdict::Success => true,
-            Verdict::Absent => false,
+            Verdict::Absent { required: false } => false,
             Verdict::NotAsked => self.front_end_verifies,
         };
         let authorities = own.or(self.client_ca.as_ref());

@@ -76,8 +76,15 @@ impl Registered {
                 ));
             }
         };
-        let expires = metadata.client_secret_expires_at.filter(|at| *at != 0).map(Timestamp::from_unix);
-        Ok(Box::new(Self { digest, expires, basic }))
+        let expires = metadata
+            .client_secret_expires_at
+            .filter(|at| *at != 0)
+            .map(Timestamp::from_unix);
+        Ok(Box::new(Self {
+            digest,
+            expires,
+            basic,
+        }))
     }
 }
 

@@ -56,7 +56,9 @@ impl<'a> Credentials<'a> {
         let basic = basic(headers)?;
         let secret = form.value("client_secret");
         let assertion = assertion(form)?;
-        let ways = usize::from(basic.is_some()) + usize::from(secret.is_some()) + usize::from(assertion.is_some());
+        let ways = usize::from(basic.is_some())
+            + usize::from(secret.is_some())
+            + usize::from(assertion.is_some());
         if ways > 1 {
             return Err(OAuthError::new(
                 ErrorCode::InvalidRequest,
@@ -87,12 +89,20 @@ impl<'a> Credentials<'a> {
         } else {
             Proof::Nothing
         };
-        Ok(Self { client_id, proof, basic: tried_basic })
+        Ok(Self {
+            client_id,
+            proof,
+            basic: tried_basic,
+        })
     }
 
     /// A request of that client with nothing but a certificate, as `explain` supposes it.
     pub fn certificate_only(client_id: &str) -> Self {
-        Self { client_id: Some(client_id.to_owned()), proof: Proof::Nothing, basic: false }
+        Self {
+            client_id: Some(client_id.to_owned()),
+            proof: Proof::Nothing,
+            basic: false,
+        }
     }
 
     /// The client named.
@@ -118,7 +128,10 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
         return Ok(None);
     };
     let malformed = || {
-        OAuthError::new(ErrorCode::InvalidRequest, "the Authorization header is malformed")
+        OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "the Authorization header is malformed",
+        )
     };
     if lines.next().is_some() {
         return Err(malformed());
@@ -126,12 +139,18 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
     let line = line.to_str().map_err(|_| malformed())?;
     let (scheme, encoded) = line.split_once(' ').unwrap_or((line, ""));
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")
-            .because(format!("the Authorization scheme is not Basic but {scheme:.20}"))
-            .challenging_basic(true));
+        return Err(
+            OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")
+                .because(format!(
+                    "the Authorization scheme is not Basic but {scheme:.20}"
+                ))
+                .challenging_basic(true),
+        );
     }
     let joined = STANDARD.decode(encoded.trim()).map_err(|_| malformed())?;
-    let joined = String::from_utf8(joined).map(Secret::new).map_err(|_| malformed())?;
+    let joined = String::from_utf8(joined)
+        .map(Secret::new)
+        .map_err(|_| malformed())?;
     let (id, secret) = joined.expose().split_once(':').ok_or_else(malformed)?;
     let id = form_decoded(id).ok_or_else(malformed)?;
     let secret = form_decoded(secret).ok_or_else(malformed)?;

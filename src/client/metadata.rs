@@ -218,12 +218,24 @@ pub fn read(text: &str) -> (Vec<(usize, Metadata)>, Vec<Problem>) {
             } else {
                 format!("not JSON: {}", without_position(&error))
             };
-            return (Vec::new(), vec![Problem { line, client: None, member: None, text }]);
+            return (
+                Vec::new(),
+                vec![Problem {
+                    line,
+                    client: None,
+                    member: None,
+                    text,
+                }],
+            );
         }
     };
     let mut read = Vec::with_capacity(items.len());
     let mut problems = Vec::new();
-    let mut lines = Lines { text, at: 0, line: 1 };
+    let mut lines = Lines {
+        text,
+        at: 0,
+        line: 1,
+    };
     for item in items {
         let line = lines.line_of(item.get());
         match serde_json::from_str::<Metadata>(item.get()) {
@@ -264,13 +276,23 @@ fn unreadable(item: &str, line: usize, error: &serde_json::Error) -> Problem {
         .and_then(|rest| rest.split_once('`'))
         .map(|(name, _)| name.to_owned());
     let Some(name) = unknown else {
-        return Problem { line, client, member: None, text: message };
+        return Problem {
+            line,
+            client,
+            member: None,
+            text: message,
+        };
     };
     let text = match nearest(&name, MEMBERS.iter().copied()) {
         Some(known) => format!("there is no such member; did you mean {known}?"),
         None => "there is no such member; take it out (RFC 7591 names and those of the README are known)".to_owned(),
     };
-    Problem { line, client, member: Some(name), text }
+    Problem {
+        line,
+        client,
+        member: Some(name),
+        text,
+    }
 }
 
 /// The message of a JSON error without its position, which is relative to the registration.
@@ -288,7 +310,8 @@ mod tests {
 
     #[test]
     fn problems_name_line_client_and_nearest_member() {
-        let text = "[\n {\"client_id\": \"a\"},\n {\n  \"client_id\": \"b\",\n  \"scpoe\": \"x\"\n }\n]";
+        let text =
+            "[\n {\"client_id\": \"a\"},\n {\n  \"client_id\": \"b\",\n  \"scpoe\": \"x\"\n }\n]";
         let (read, problems) = read(text);
         assert_eq!(read.len(), 1);
         assert_eq!(read[0].0, 2);
@@ -305,11 +328,18 @@ mod tests {
             ("{}", "JSON array"),
             ("[{]", "not JSON"),
             ("[{\"client_id\": 1}]", "invalid type"),
-            ("[{\"client_id\": \"a\", \"client_id\": \"b\"}]", "duplicate"),
+            (
+                "[{\"client_id\": \"a\", \"client_id\": \"b\"}]",
+                "duplicate",
+            ),
         ] {
             let (_, problems) = read(text);
             assert_eq!(problems.len(), 1, "{text}");
-            assert!(problems[0].text.contains(says), "{text}: {}", problems[0].text);
+            assert!(
+                problems[0].text.contains(says),
+                "{text}: {}",
+                problems[0].text
+            );
         }
     }
 

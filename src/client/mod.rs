@@ -5,8 +5,8 @@
 //! to bear never does.
 
 pub mod belief;
-pub mod credentials;
 mod client_secret;
+pub mod credentials;
 mod keys;
 pub mod metadata;
 mod none;
@@ -21,11 +21,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::cert::{ClientCertificate, thumbprint::Thumbprint};
+use crate::cert::{ClientCertificate, Thumbprint};
 use crate::oauth::ClientId;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::time::Timestamp;
-use crate::proxy::Presented;
+use crate::proxy::presented::Presented;
 use crate::record::{Changes, Condition, Key, Record};
 
 use belief::Belief;
@@ -122,7 +122,10 @@ pub struct Contradiction {
 impl Contradiction {
     /// That member is wrong in this way.
     pub fn new(member: &'static str, text: impl Into<String>) -> Self {
-        Self { member, text: text.into() }
+        Self {
+            member,
+            text: text.into(),
+        }
     }
 }
 
@@ -156,10 +159,23 @@ impl<'a> Attempt<'a> {
     /// The certificate, if there is one and it is within its validity.
     fn certificate(&self) -> Result<&'a Arc<ClientCertificate>, Refused> {
         let certificate = self.presented.certificate().ok_or(Refused::NoCertificate)?;
-        self.step(|| format!("a certificate was forwarded, x5t#S256 {}", certificate.thumbprint()));
-        certificate.at(self.now).map_err(Refused::OutsideValidity)?;
         self.step(|| {
-            format!("it is within its validity, {} to {}", certificate.not_before(), certificate.not_after())
+            format!(
+                "a certificate was forwarded, x5t#S256 {}",
+                certificate.thumbprint()
+            )
+        });
+        certificate
+            .validity()
+            .at(self.now)
+            .map_err(Refused::OutsideValidity)?;
+        self.step(|| {
+            let validity = certificate.validity();
+            format!(
+                "it is within its validity, {} to {}",
+                validity.not_before(),
+                validity.not_after()
+            )
         });
         Ok(certificate)
     }
@@ -183,7 +199,8 @@ impl Registry {
     /// Reads a `clients.json`, or says everything that is wrong with it.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
         let (items, mut problems) = metadata::read(text);
-        let mut clients: HashMap<ClientId, Arc<ClientRegistration>> = HashMap::with_capacity(items.len());
+        let mut clients: HashMap<ClientId, Arc<ClientRegistration>> =
+            HashMap::with_capacity(items.len());
         for (line, metadata) in items {
             let named = metadata.client_id.clone();
             match ClientRegistration::from_metadata(metadata) {
@@ -194,19 +211,26 @@ impl Registry {
                             line,
                             client: named,
                             member: Some("client_id".into()),
-                            text: "another registration has the same client_id; give each its own".into(),
+                            text: "another registration has the same client_id; give each its own"
+                                .into(),
                         });
                     }
                 }
-                Err(contradictions) => problems.extend(contradictions.into_iter().map(|wrong| Problem {
-                    line,
-                    client: named.clone(),
-                    member: Some(wrong.member.into()),
-                    text: wrong.text,
-                })),
+                Err(contradictions) => {
+                    problems.extend(contradictions.into_iter().map(|wrong| Problem {
+                        line,
+                        client: named.clone(),
+                        member: Some(wrong.member.into()),
+                        text: wrong.text,
+                    }))
+                }
             }
         }
-        if problems.is_empty() { Ok(Self { clients }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Self { clients })
+        } else {
+            Err(problems)
+        }
     }
 
     /// The registration of that client.
@@ -234,16 +258,23 @@ impl Registry {
         let named = attempt.credentials.client_id().ok_or(Refused::NoClientId)?;
         let registration = self.find(named).ok_or(Refused::UnknownClient)?;
         attempt.step(|| {
-            format!("client {} is registered for {}", registration.client_id(), registration.method().name())
+            format!(
+                "client {} is registered for {}",
+                registration.client_id(),
+                registration.method().name()
+            )
         });
         let once = registration.authenticator().authenticate(attempt)?;
         let certificate = attempt
             .presented
             .certificate()
-            .filter(|certificate| certificate.at(attempt.now).is_ok())
+            .filter(|certificate| certificate.validity().at(attempt.now).is_ok())
             .cloned();
         Ok(Proven {
-            client: AuthenticatedClient { registration: Arc::clone(registration), certificate },
+            client: AuthenticatedClient {
+                registration: Arc::clone(registration),
+                certificate,
+            },
             once,
         })
     }
@@ -261,7 +292,11 @@ impl Proven {
     /// The change that must be committed first, if any. A conflict means that it was used before.
     pub fn first(&self) -> Option<Changes> {
         let (key, record) = self.once.0.as_ref()?;
-        Some(Changes::none().expect(key.clone(), Condition::Absent).put(key.clone(), record.clone()))
+        Some(
+            Changes::none()
+                .expect(key.clone(), Condition::Absent)
+                .put(key.clone(), record.clone()),
+        )
     }
 
     /// The client; only for whoever has committed [`first`](Self::first).

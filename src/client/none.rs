@@ -26,7 +26,10 @@ struct Public;
 impl Authenticator for Public {
     fn authenticate(&self, attempt: &Attempt<'_>) -> Result<UseOnce, Refused> {
         attempt.nothing_but_the_certificate()?;
-        attempt.step(|| "a public client proves nothing by its certificate; it can only bind tokens to it".into());
+        attempt.step(|| {
+            "a public client proves nothing by its certificate; it can only bind tokens to it"
+                .into()
+        });
         Ok(UseOnce::nothing())
     }
 }

@@ -3,17 +3,16 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
-
 use super::credentials::Proof;
 use super::keys::{self, ClientKeys};
 use super::metadata::Metadata;
 use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
+use crate::key::JwsError;
 use crate::key::algorithm::VerificationAlgorithm;
-use crate::key::claims::NumericDate;
-use crate::key::jws::UnverifiedJws;
+use crate::key::claims::{self, AudienceClaim, TimeClaims};
+use crate::key::jws::{UnverifiedJws, VerifiedJws};
 use crate::oauth::secret::Digest;
-use crate::oauth::time::Lifetime;
+use crate::oauth::time::{Lifetime, Timestamp};
 use crate::record::{Key, Kind, Record};
 
 /// How far a clock may be ahead of ours: more than the 10 s that FAPI 2.0 section 5.3.2.1 wants
@@ -38,9 +37,12 @@ impl Method for PrivateKeyJwt {
     fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction> {
         let keys = keys::enrol(metadata, self.name())?;
         if let Some(keys) = &keys
-            && !keys.keys().keys().iter().any(|key| key.public_key().is_some())
+            && !keys.keys().keys().iter().any(|key| key.key().is_some())
         {
-            return Err(Contradiction::new("jwks", "it holds no key that verifies a signature"));
+            return Err(Contradiction::new(
+                "jwks",
+                "it holds no key that verifies a signature",
+            ));
         }
         let algorithms = match metadata.token_endpoint_auth_signing_alg.as_deref() {
             None => VerificationAlgorithm::ALL.to_vec(),
@@ -59,20 +61,6 @@ struct Registered {
     algorithms: Vec<VerificationAlgorithm>,
 }
 
-/// The claims of RFC 7523 section 3.
-#[derive(Deserialize)]
-struct Claims {
-    iss: String,
-    sub: String,
-    aud: String,
-    jti: String,
-    exp: NumericDate,
-    #[serde(default)]
-    iat: Option<NumericDate>,
-    #[serde(default)]
-    nbf: Option<NumericDate>,
-}
-
 impl Authenticator for Registered {
     fn authenticate(&self, attempt: &Attempt<'_>) -> Result<UseOnce, Refused> {
         let assertion = match attempt.credentials.proof() {
@@ -80,55 +68,71 @@ impl Authenticator for Registered {
             Proof::Nothing => return Err(Refused::NoAssertion),
             other => return Err(Refused::OtherMethod(other.method())),
         };
-        let keys = self.keys.as_deref().or(attempt.remote).ok_or(Refused::KeysUnavailable)?;
-        let claims = self.verified(assertion, keys)?;
-        let wrong = |text: &str| Err(Refused::Assertion(text.to_owned()));
+        let keys = self
+            .keys
+            .as_deref()
+            .or(attempt.remote)
+            .ok_or(Refused::KeysUnavailable)?;
+        let verified = self.verified(assertion, keys)?;
+        attempt.step(|| "the assertion is signed by one of the client's keys".into());
         let client_id = attempt.credentials.client_id().unwrap_or_default();
-        if claims.iss != client_id || claims.sub != client_id {
-            return wrong("iss and sub must both be the client_id");
-        }
-        if claims.aud != attempt.issuer {
-            return wrong("aud must be this issuer, as one string");
-        }
-        let now = attempt.now;
-        let expires = claims.exp.timestamp();
-        if expires.after(SKEW) <= now {
-            return wrong("it has expired");
-        }
-        if expires > now.after(LONGEST) {
-            return wrong("exp lies more than an hour ahead");
-        }
-        let ahead = |date: Option<NumericDate>| date.is_some_and(|date| date.timestamp() > now.after(SKEW));
-        if ahead(claims.iat) || ahead(claims.nbf) {
-            return wrong("iat or nbf lies in the future");
-        }
-        if claims.jti.is_empty() || claims.jti.len() > 256 {
-            return wrong("jti must have 1 to 256 characters");
-        }
-        attempt.step(|| "the assertion is signed by the client's key, for this issuer, and in time".into());
-        let unique = Digest::of(format!("{client_id}\n{}", claims.jti).as_bytes());
-        let record = Record { value: b"1".to_vec(), expires: Some(expires.after(SKEW)) };
+        let (jti, expires) = check(&verified, client_id, attempt)?;
+        attempt.step(|| "the assertion is the client's own, for this issuer, and in time".into());
+        let unique = Digest::of(format!("{client_id}\n{jti}").as_bytes());
+        let record = Record {
+            value: b"1".to_vec(),
+            expires: Some(expires.after(SKEW)),
+        };
         Ok(UseOnce::key(Key::new(Kind::Assertion, &unique), record))
     }
 }
 
+/// The claims that RFC 7523 section 3 demands: its `jti` and when it ends, if they hold.
+fn check<'a>(
+    verified: &'a VerifiedJws,
+    client_id: &str,
+    attempt: &Attempt<'_>,
+) -> Result<(&'a str, Timestamp), Refused> {
+    let wrong = |text: &str| Refused::Assertion(text.to_owned());
+    let invalid = |error: claims::InvalidClaim| Refused::Assertion(error.to_string());
+    let all = verified.claims();
+    let text = |name: &'static str| claims::text(all, name).map_err(invalid);
+    if text("iss")? != Some(client_id) || text("sub")? != Some(client_id) {
+        return Err(wrong("iss and sub must both be the client_id"));
+    }
+    // One string and no list, so that an assertion for somebody else is never also one for us.
+    let audience = AudienceClaim::read(all).map_err(invalid)?;
+    let is_text = all.get("aud").is_some_and(serde_json::Value::is_string);
+    if !is_text || audience.as_ref().and_then(AudienceClaim::sole) != Some(attempt.issuer) {
+        return Err(wrong("aud must be this issuer, as one string"));
+    }
+    let times = TimeClaims::read(all).map_err(invalid)?;
+    let expires = times.expires.ok_or_else(|| wrong("exp is missing"))?;
+    if !times.live(attempt.now, SKEW) {
+        return Err(wrong("it has expired, or nbf or iat lies in the future"));
+    }
+    if expires > attempt.now.after(LONGEST) {
+        return Err(wrong("exp lies more than an hour ahead"));
+    }
+    match text("jti")? {
+        Some(jti) if (1..=256).contains(&jti.len()) => Ok((jti, expires)),
+        _ => Err(wrong("jti must have 1 to 256 characters")),
+    }
+}
+
 impl Registered {
-    /// The claims, once one of the client's keys has verified the signature.
-    fn verified(&self, assertion: &UnverifiedJws<'_>, keys: &ClientKeys) -> Result<Claims, Refused> {
-        let mut failed = None;
-        for key in keys.keys().candidates(assertion.kid()) {
-            match assertion.verify(key, &self.algorithms) {
-                Ok(verified) => {
-                    return verified.claims().map_err(|error| Refused::Assertion(error.to_string()));
-                }
-                Err(error) => failed = Some(error),
-            }
-        }
-        match failed {
-            // A key of that name is there, and the signature is not its: a wrong signature, unless the
-            // client has since put another key under the name.
-            Some(error) if assertion.kid().is_some() => Err(Refused::Assertion(error.to_string())),
-            _ => Err(Refused::UnknownKey),
-        }
+    /// The assertion, once one of the client's keys has verified its signature.
+    fn verified(
+        &self,
+        assertion: &UnverifiedJws<'_>,
+        keys: &ClientKeys,
+    ) -> Result<VerifiedJws, Refused> {
+        assertion
+            .verify_by(keys.keys(), &self.algorithms)
+            .map_err(|error| match error {
+                // The client may have published another key since its keys were fetched.
+                JwsError::NoKey | JwsError::Signature => Refused::UnknownKey,
+                other => Refused::Assertion(other.to_string()),
+            })
     }
 }

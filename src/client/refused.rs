@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::belief::Unverified;
-use crate::cert::thumbprint::Thumbprint;
-use crate::cert::{OutsideValidity, Unusable};
+use crate::cert::Thumbprint;
+use crate::cert::key::WeakKey;
+use crate::cert::usage::Unusable;
+use crate::cert::validity::OutsideValidity;
 use crate::oauth::error::{ErrorCode, OAuthError};
 
 /// What happened.
@@ -22,8 +24,10 @@ pub enum Refused {
     OutsideValidity(OutsideValidity),
     /// The certificate is not a verified one.
     Unverified(Unverified),
-    /// The certificate must not be used by a client, or its key is too weak.
+    /// The certificate must not be used by a client.
     Unusable(Unusable),
+    /// The certificate's key is too weak to prove anything.
+    WeakKey(WeakKey),
     /// No registered name matches; one line for each that was tried.
     NoSelectorMatches(Vec<String>),
     /// The certificate is not one of those registered.
@@ -57,6 +61,7 @@ impl Refused {
             Self::OutsideValidity(_) => "outside_validity",
             Self::Unverified(_) => "unverified",
             Self::Unusable(_) => "unusable",
+            Self::WeakKey(_) => "weak_key",
             Self::NoSelectorMatches(_) => "no_selector_matches",
             Self::NotRegistered(_) => "not_registered",
             Self::KeysUnavailable => "keys_unavailable",
@@ -72,7 +77,10 @@ impl Refused {
 
     /// Whether the client may have published a new key or certificate since its keys were fetched.
     pub const fn may_be_outdated(&self) -> bool {
-        matches!(self, Self::NotRegistered(_) | Self::UnknownKey | Self::KeysUnavailable)
+        matches!(
+            self,
+            Self::NotRegistered(_) | Self::UnknownKey | Self::KeysUnavailable
+        )
     }
 }
 
@@ -82,19 +90,32 @@ impl fmt::Display for Refused {
             Self::NoClientId => f.write_str("the request names no client: client_id is missing"),
             Self::UnknownClient => f.write_str("there is no such client"),
             Self::OtherMethod(method) => {
-                write!(f, "the request authenticates by {method}, for which the client is not registered")
+                write!(
+                    f,
+                    "the request authenticates by {method}, for which the client is not registered"
+                )
             }
             Self::NoCertificate => f.write_str("no client certificate was forwarded"),
             Self::OutsideValidity(error) => error.fmt(f),
             Self::Unverified(error) => write!(f, "the certificate is not verified: {error}"),
             Self::Unusable(error) => error.fmt(f),
+            Self::WeakKey(error) => error.fmt(f),
             Self::NoSelectorMatches(tried) => {
-                write!(f, "the certificate does not match the registration: {}", tried.join("; "))
+                write!(
+                    f,
+                    "the certificate does not match the registration: {}",
+                    tried.join("; ")
+                )
             }
             Self::NotRegistered(thumbprint) => {
-                write!(f, "the certificate with x5t#S256 {thumbprint} is not among those registered")
+                write!(
+                    f,
+                    "the certificate with x5t#S256 {thumbprint} is not among those registered"
+                )
             }
-            Self::KeysUnavailable => f.write_str("the keys at the client's jwks_uri could not be had"),
+            Self::KeysUnavailable => {
+                f.write_str("the keys at the client's jwks_uri could not be had")
+            }
             Self::NoSecret => f.write_str("no client secret was sent"),
             Self::WrongSecret => f.write_str("the client secret is wrong"),
             Self::SecretExpired => f.write_str("the client secret has expired"),

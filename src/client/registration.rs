@@ -33,7 +33,10 @@ impl AccessTokenFormat {
 
     /// The form of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|format| format.name() == name)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|format| format.name() == name)
     }
 }
 
@@ -74,7 +77,10 @@ impl ClientRegistration {
             foreign_members(&metadata, method, &mut wrong);
             method.enrol(&metadata).map_err(|w| wrong.push(w)).ok()
         });
-        let jwks_uri = jwks_uri(&metadata).map_err(|w| wrong.push(w)).ok().flatten();
+        let jwks_uri = jwks_uri(&metadata)
+            .map_err(|w| wrong.push(w))
+            .ok()
+            .flatten();
         let grant_types = grant_types(&mut metadata).map_err(|w| wrong.push(w)).ok();
         let bound = metadata
             .tls_client_certificate_bound_access_tokens
@@ -94,12 +100,20 @@ impl ClientRegistration {
         let scope = Scope::parse(metadata.scope.as_deref().unwrap_or_default())
             .map_err(|error| wrong.push(Contradiction::new("scope", error.to_string())))
             .ok();
-        let audience = names("audience", metadata.audience.take()).map_err(|w| wrong.push(w)).ok();
-        let resource = names("resource", metadata.resource.take()).map_err(|w| wrong.push(w)).ok();
-        let access_token_format =
-            choice("access_token_format", metadata.access_token_format.as_deref(), AccessTokenFormat::named, "jwt or opaque")
-                .map_err(|w| wrong.push(w))
-                .ok();
+        let audience = names("audience", metadata.audience.take())
+            .map_err(|w| wrong.push(w))
+            .ok();
+        let resource = names("resource", metadata.resource.take())
+            .map_err(|w| wrong.push(w))
+            .ok();
+        let access_token_format = choice(
+            "access_token_format",
+            metadata.access_token_format.as_deref(),
+            AccessTokenFormat::named,
+            "jwt or opaque",
+        )
+        .map_err(|w| wrong.push(w))
+        .ok();
         let introspection_alg = choice(
             "introspection_signed_response_alg",
             metadata.introspection_signed_response_alg.as_deref(),
@@ -215,24 +229,37 @@ impl fmt::Debug for ClientRegistration {
 
 fn client_id(metadata: &Metadata) -> Result<ClientId, Contradiction> {
     let Some(text) = metadata.client_id.as_deref() else {
-        return Err(Contradiction::new("client_id", "it is missing; write the identifier that the client will use"));
+        return Err(Contradiction::new(
+            "client_id",
+            "it is missing; write the identifier that the client will use",
+        ));
     };
     ClientId::parse(text).map_err(|error| Contradiction::new("client_id", error.to_string()))
 }
 
 fn method(metadata: &Metadata) -> Result<&'static dyn Method, Contradiction> {
     // RFC 7591 section 2 names the default.
-    let name = metadata.token_endpoint_auth_method.as_deref().unwrap_or("client_secret_basic");
-    METHODS.iter().copied().find(|method| method.name() == name).ok_or_else(|| {
-        let known = METHODS.iter().map(|method| method.name());
-        let hint = nearest(name, known.clone())
-            .map_or_else(String::new, |near| format!("; did you mean {near}?"));
-        let known: Vec<_> = known.collect();
-        Contradiction::new(
-            "token_endpoint_auth_method",
-            format!("there is no method {name:?}; one of {}{hint}", known.join(", ")),
-        )
-    })
+    let name = metadata
+        .token_endpoint_auth_method
+        .as_deref()
+        .unwrap_or("client_secret_basic");
+    METHODS
+        .iter()
+        .copied()
+        .find(|method| method.name() == name)
+        .ok_or_else(|| {
+            let known = METHODS.iter().map(|method| method.name());
+            let hint = nearest(name, known.clone())
+                .map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            let known: Vec<_> = known.collect();
+            Contradiction::new(
+                "token_endpoint_auth_method",
+                format!(
+                    "there is no method {name:?}; one of {}{hint}",
+                    known.join(", ")
+                ),
+            )
+        })
 }
 
 /// Whether the registration has that member, of those that only some methods read.
@@ -269,11 +296,15 @@ fn jwks_uri(metadata: &Metadata) -> Result<Option<String>, Contradiction> {
         return Ok(None);
     };
     if metadata.jwks.is_some() {
-        return Err(Contradiction::new("jwks_uri", "jwks is there as well; keep one of them"));
+        return Err(Contradiction::new(
+            "jwks_uri",
+            "jwks is there as well; keep one of them",
+        ));
     }
     let parsed = url::Url::parse(uri)
         .map_err(|error| Contradiction::new("jwks_uri", format!("it is not a URL: {error}")))?;
-    let clean = parsed.username().is_empty() && parsed.password().is_none() && parsed.fragment().is_none();
+    let clean =
+        parsed.username().is_empty() && parsed.password().is_none() && parsed.fragment().is_none();
     if !matches!(parsed.scheme(), "https" | "http") || !clean || !parsed.has_host() {
         return Err(Contradiction::new(
             "jwks_uri",
@@ -288,8 +319,15 @@ fn jwks_uri(metadata: &Metadata) -> Result<Option<String>, Contradiction> {
 fn grant_types(metadata: &mut Metadata) -> Result<Vec<String>, Contradiction> {
     let public = metadata.token_endpoint_auth_method.as_deref() == Some("none");
     let Some(named) = metadata.grant_types.take() else {
-        let redirects = metadata.redirect_uris.as_ref().is_some_and(|uris| !uris.is_empty());
-        let default = if redirects || public { "authorization_code" } else { "client_credentials" };
+        let redirects = metadata
+            .redirect_uris
+            .as_ref()
+            .is_some_and(|uris| !uris.is_empty());
+        let default = if redirects || public {
+            "authorization_code"
+        } else {
+            "client_credentials"
+        };
         return Ok(vec![default.to_owned()]);
     };
     for name in &named {
@@ -298,7 +336,10 @@ fn grant_types(metadata: &mut Metadata) -> Result<Vec<String>, Contradiction> {
                 .map_or_else(String::new, |near| format!("; did you mean {near}?"));
             return Err(Contradiction::new(
                 "grant_types",
-                format!("there is no grant {name:?}; known are {}{hint}", GRANT_TYPES.join(", ")),
+                format!(
+                    "there is no grant {name:?}; known are {}{hint}",
+                    GRANT_TYPES.join(", ")
+                ),
             ));
         }
     }
@@ -319,7 +360,9 @@ fn names(member: &'static str, written: Option<OneOrMany>) -> Result<Vec<String>
         if name.is_empty() || name.len() > 2048 || !printable {
             return Err(Contradiction::new(
                 member,
-                format!("{name:?} is not an identifier: write a URI such as https://api.example.com"),
+                format!(
+                    "{name:?} is not an identifier: write a URI such as https://api.example.com"
+                ),
             ));
         }
     }
@@ -338,22 +381,40 @@ fn choice<T>(
     };
     match read(text) {
         Some(choice) => Ok(Some(choice)),
-        None => Err(Contradiction::new(member, format!("{text:?} is not known; write {known}"))),
+        None => Err(Contradiction::new(
+            member,
+            format!("{text:?} is not known; write {known}"),
+        )),
     }
 }
 
 /// The members whose features come later are held to their words all the same.
 fn later_members(metadata: &Metadata, wrong: &mut Vec<Contradiction>) {
     for (member, written, known) in [
-        ("refresh_token_binding", &metadata.refresh_token_binding, &["certificate", "key", "client"][..]),
-        ("refresh_token_rotation", &metadata.refresh_token_rotation, &["always", "never"]),
-        ("pkce", &metadata.pkce, &["required", "optional", "", "S256", "plain"]),
+        (
+            "refresh_token_binding",
+            &metadata.refresh_token_binding,
+            &["certificate", "key", "client"][..],
+        ),
+        (
+            "refresh_token_rotation",
+            &metadata.refresh_token_rotation,
+            &["always", "never"],
+        ),
+        (
+            "pkce",
+            &metadata.pkce,
+            &["required", "optional", "", "S256", "plain"],
+        ),
     ] {
         if let Some(text) = written
             && !known.contains(&text.as_str())
         {
             let known: Vec<_> = known.iter().map(|word| format!("{word:?}")).collect();
-            wrong.push(Contradiction::new(member, format!("{text:?} is not known; write one of {}", known.join(", "))));
+            wrong.push(Contradiction::new(
+                member,
+                format!("{text:?} is not known; write one of {}", known.join(", ")),
+            ));
         }
     }
 }

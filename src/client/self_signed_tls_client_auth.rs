@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::keys::{self, ClientKeys};
 use super::metadata::Metadata;
 use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
-use crate::cert::thumbprint::Thumbprint;
+use crate::cert::Thumbprint;
 
 /// The method.
 pub(super) struct SelfSignedTlsClientAuth;
@@ -48,11 +48,18 @@ impl Authenticator for Registered {
     fn authenticate(&self, attempt: &Attempt<'_>) -> Result<UseOnce, Refused> {
         attempt.nothing_but_the_certificate()?;
         let certificate = attempt.certificate()?;
-        certificate.key_is_strong().map_err(Refused::Unusable)?;
+        certificate.strong_key().map_err(Refused::WeakKey)?;
         attempt.step(|| "its key is strong enough; no chain is looked at for this method".into());
-        let keys = self.keys.as_deref().or(attempt.remote).ok_or(Refused::KeysUnavailable)?;
+        let keys = self
+            .keys
+            .as_deref()
+            .or(attempt.remote)
+            .ok_or(Refused::KeysUnavailable)?;
         let presented = certificate.thumbprint();
-        if !keys.certificates().any(|registered| registered == presented) {
+        if !keys
+            .certificates()
+            .any(|registered| registered == presented)
+        {
             return Err(Refused::NotRegistered(*presented));
         }
         attempt.step(|| "it is one of the certificates registered".into());
@@ -60,6 +67,9 @@ impl Authenticator for Registered {
     }
 
     fn knows(&self, thumbprint: &Thumbprint) -> bool {
-        self.keys.as_deref().is_some_and(|keys| keys.certificates().any(|registered| registered == thumbprint))
+        self.keys.as_deref().is_some_and(|keys| {
+            keys.certificates()
+                .any(|registered| registered == thumbprint)
+        })
     }
 }

@@ -5,9 +5,7 @@ use super::belief::Authorities;
 use super::metadata::{Alternative, Metadata};
 use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
 use crate::cert::ClientCertificate;
-use crate::cert::chain::ClientAuthorities;
-use crate::cert::name::RegisteredDn;
-use crate::cert::san::RegisteredSan;
+use crate::cert::{ClientAuthorities, RegisteredName, RegisteredSan};
 use crate::oauth::time::Timestamp;
 
 /// The members that select, of which exactly one is registered.
@@ -54,27 +52,43 @@ impl Method for TlsClientAuth {
             metadata.tls_client_auth_san_ip.as_deref(),
             metadata.tls_client_auth_san_email.as_deref(),
         ])?;
-        let mut selectors = vec![Selector { name: first, not_before: None, not_after: None }];
-        let alternatives = metadata.tls_client_auth_alternatives.as_deref().unwrap_or_default();
+        let mut selectors = vec![Selector {
+            name: first,
+            not_before: None,
+            not_after: None,
+        }];
+        let alternatives = metadata
+            .tls_client_auth_alternatives
+            .as_deref()
+            .unwrap_or_default();
         if alternatives.len() > ALTERNATIVES {
             return Err(Contradiction::new(
                 "tls_client_auth_alternatives",
-                format!("there are {}; at most {ALTERNATIVES} are read", alternatives.len()),
+                format!(
+                    "there are {}; at most {ALTERNATIVES} are read",
+                    alternatives.len()
+                ),
             ));
         }
         for (at, alternative) in alternatives.iter().enumerate() {
-            selectors.push(Selector::alternative(alternative).map_err(|wrong| Contradiction {
-                member: "tls_client_auth_alternatives",
-                text: format!("number {}: {}: {}", at + 1, wrong.member, wrong.text),
-            })?);
+            selectors.push(
+                Selector::alternative(alternative).map_err(|wrong| Contradiction {
+                    member: "tls_client_auth_alternatives",
+                    text: format!("number {}: {}: {}", at + 1, wrong.member, wrong.text),
+                })?,
+            );
         }
         let anchors = metadata
             .tls_client_auth_trust_anchors
             .as_deref()
             .map(|pem| {
-                ClientAuthorities::pinned(pem.as_bytes()).map(Authorities::new).map_err(|error| {
-                    Contradiction::new("tls_client_auth_trust_anchors", error.to_string())
-                })
+                let wrong =
+                    |error: String| Contradiction::new("tls_client_auth_trust_anchors", error);
+                let certificates =
+                    ClientCertificate::bundle_from_pem(pem).map_err(|e| wrong(e.to_string()))?;
+                ClientAuthorities::pinned(certificates)
+                    .map(Authorities::new)
+                    .map_err(|e| wrong(e.to_string()))
             })
             .transpose()?;
         Ok(Box::new(Registered { selectors, anchors }))
@@ -83,11 +97,17 @@ impl Method for TlsClientAuth {
 
 /// The one selector among five members.
 fn selector(values: [Option<&str>; 5]) -> Result<Name, Contradiction> {
-    let mut given = SELECTORS.iter().zip(values).filter_map(|(member, value)| Some((*member, value?)));
+    let mut given = SELECTORS
+        .iter()
+        .zip(values)
+        .filter_map(|(member, value)| Some((*member, value?)));
     let Some((member, value)) = given.next() else {
         return Err(Contradiction::new(
             SELECTORS[0],
-            format!("tls_client_auth needs exactly one of {}; there is none", SELECTORS.join(", ")),
+            format!(
+                "tls_client_auth needs exactly one of {}; there is none",
+                SELECTORS.join(", ")
+            ),
         ));
     };
     if let Some((second, _)) = given.next() {
@@ -100,11 +120,22 @@ fn selector(values: [Option<&str>; 5]) -> Result<Name, Contradiction> {
     }
     let wrong = |text: String| Contradiction::new(member, text);
     match member {
-        "tls_client_auth_subject_dn" => value.parse().map(Name::SubjectDn).map_err(|e| wrong(format!("{e}"))),
-        "tls_client_auth_san_dns" => RegisteredSan::dns(value).map(Name::San).map_err(|e| wrong(format!("{e}"))),
-        "tls_client_auth_san_uri" => RegisteredSan::uri(value).map(Name::San).map_err(|e| wrong(format!("{e}"))),
-        "tls_client_auth_san_ip" => RegisteredSan::ip(value).map(Name::San).map_err(|e| wrong(format!("{e}"))),
-        _ => RegisteredSan::email(value).map(Name::San).map_err(|e| wrong(format!("{e}"))),
+        "tls_client_auth_subject_dn" => value
+            .parse()
+            .map(Name::SubjectDn)
+            .map_err(|e| wrong(format!("{e}"))),
+        "tls_client_auth_san_dns" => RegisteredSan::dns(value)
+            .map(Name::San)
+            .map_err(|e| wrong(format!("{e}"))),
+        "tls_client_auth_san_uri" => RegisteredSan::uri(value)
+            .map(Name::San)
+            .map_err(|e| wrong(format!("{e}"))),
+        "tls_client_auth_san_ip" => RegisteredSan::ip(value)
+            .map(Name::San)
+            .map_err(|e| wrong(format!("{e}"))),
+        _ => RegisteredSan::email(value)
+            .map(Name::San)
+            .map_err(|e| wrong(format!("{e}"))),
     }
 }
 
@@ -119,7 +150,7 @@ struct Selector {
 /// What a certificate must bear.
 #[derive(Debug)]
 enum Name {
-    SubjectDn(RegisteredDn),
+    SubjectDn(RegisteredName),
     San(RegisteredSan),
 }
 
@@ -134,7 +165,10 @@ impl Selector {
         ])?;
         let time = |member: &'static str, text: &Option<String>| {
             text.as_deref()
-                .map(|text| text.parse().map_err(|error| Contradiction::new(member, format!("{error}"))))
+                .map(|text| {
+                    text.parse()
+                        .map_err(|error| Contradiction::new(member, format!("{error}")))
+                })
                 .transpose()
         };
         Ok(Self {
@@ -154,13 +188,24 @@ impl Selector {
         }
         match &self.name {
             Name::SubjectDn(registered) => match certificate.subject() {
-                Ok(subject) => subject.compare(registered).map_err(|mismatch| mismatch.to_string()),
-                Err(error) => Err(format!("the certificate's subject matches nothing: {error}")),
+                Ok(subject) => subject
+                    .compare(registered)
+                    .map_err(|mismatch| mismatch.to_string()),
+                Err(error) => Err(format!(
+                    "the certificate's subject matches nothing: {error}"
+                )),
             },
-            Name::San(registered) => certificate
-                .subject_alt_names()
-                .compare(registered)
-                .map_err(|mismatch| mismatch.to_string()),
+            Name::San(registered) if registered.matches(certificate.subject_alt_names()) => Ok(()),
+            Name::San(registered) => {
+                let entries: Vec<_> = certificate
+                    .subject_alt_names()
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect();
+                Err(format!(
+                    "the certificate has not the subject alternative name {registered}; it has {entries:?}"
+                ))
+            }
         }
     }
 }
@@ -190,8 +235,12 @@ impl Authenticator for Registered {
             .verified(attempt.presented, self.anchors.as_ref(), attempt.now)
             .map_err(Refused::Unverified)?;
         attempt.step(|| format!("it is verified: {grounds}"));
-        certificate.usable_for_client_authentication().map_err(Refused::Unusable)?;
-        attempt.step(|| "its key, key usage and extended key usage are fit for client authentication".into());
+        certificate
+            .usable_for_client_authentication()
+            .map_err(Refused::Unusable)?;
+        attempt.step(|| {
+            "its key, key usage and extended key usage are fit for client authentication".into()
+        });
         let mut tried = Vec::new();
         for selector in &self.selectors {
             match selector.matches(certificate, attempt.now) {

@@ -23,9 +23,13 @@ pub(super) async fn authenticate(
         server.metrics.authentication_refused(refused.label());
         let claimed = credentials.client_id().unwrap_or_default();
         let cause = format!("client {claimed:?}: {refused}");
-        OAuthError::from(refused).because(cause).challenging_basic(basic)
+        OAuthError::from(refused)
+            .because(cause)
+            .challenging_basic(basic)
     };
-    let uri = credentials.client_id().and_then(|id| trust.clients.find(id)?.jwks_uri());
+    let uri = credentials
+        .client_id()
+        .and_then(|id| trust.clients.find(id)?.jwks_uri());
     let attempt = |remote: Option<&ClientKeys>| {
         trust.clients.authenticate(&Attempt {
             credentials: &credentials,
@@ -63,5 +67,6 @@ pub(super) async fn authenticate(
 
 /// The keys that were fetched, or a line in the log.
 fn fetched<T, E: std::fmt::Display>(uri: &str, keys: Result<T, E>) -> Option<T> {
-    keys.inspect_err(|error| tracing::warn!(uri, %error, "a client's keys could not be fetched")).ok()
+    keys.inspect_err(|error| tracing::warn!(uri, %error, "a client's keys could not be fetched"))
+        .ok()
 }

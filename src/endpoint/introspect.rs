@@ -7,7 +7,6 @@ use super::authenticate::authenticate;
 use super::{Answer, Endpoint, Reply, Request, Server};
 use crate::client::registration::ClientRegistration;
 use crate::key::algorithm::SigningAlgorithm;
-use crate::key::jws;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::time::Timestamp;
 use crate::token::jwt::Aud;
@@ -89,8 +88,14 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let client = authenticate(server, &trust, request, &form, now).await?;
     let caller = client.registration();
     if !caller.is_confidential() {
-        return Err(OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")
-            .because(format!("client {}: a public client may not introspect", caller.client_id())));
+        return Err(
+            OAuthError::new(ErrorCode::InvalidClient, "client authentication failed").because(
+                format!(
+                    "client {}: a public client may not introspect",
+                    caller.client_id()
+                ),
+            ),
+        );
     }
     let text = form.required("token")?;
     let keys = server.keys.load();
@@ -140,7 +145,10 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
 fn may_see(caller: &ClientRegistration, token: &AccessToken) -> bool {
     caller.may_introspect_any()
         || token.client_id == *caller.client_id()
-        || token.audience.iter().any(|audience| caller.resource().contains(audience))
+        || token
+            .audience
+            .iter()
+            .any(|audience| caller.resource().contains(audience))
 }
 
 /// Signs the answer by the caller's algorithm. RSA signatures take a thousand times as long as the rest
@@ -152,14 +160,16 @@ async fn sign(
     now: Timestamp,
 ) -> Result<Reply, OAuthError> {
     // RFC 9701 section 6 names the default.
-    let algorithm = caller.introspection_alg().unwrap_or(SigningAlgorithm::Rs256);
+    let algorithm = caller
+        .introspection_alg()
+        .unwrap_or(SigningAlgorithm::Rs256);
     let keys = server.keys.load_full();
     let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
     let make = move || {
         let key = keys
             .signer(algorithm, now)
             .ok_or_else(|| broken(format!("there is no {} key", algorithm.name())))?;
-        jws::sign_compact(key, TYPE, &claims).map_err(broken)
+        key.sign_compact(TYPE, &claims).map_err(broken)
     };
     let body = match algorithm {
         SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa => make()?,

@@ -10,35 +10,70 @@ use crate::key::algorithm::VerificationAlgorithm;
 /// The document.
 pub fn reply(server: &Server) -> Reply {
     let settings = &server.settings;
-    let served = || ENDPOINTS.iter().filter(|endpoint| endpoint.is_served(settings));
+    let served = || {
+        ENDPOINTS
+            .iter()
+            .filter(|endpoint| endpoint.is_served(settings))
+    };
     let mut document = Map::new();
     let mut put = |name: String, value: Value| document.insert(name, value);
     put("issuer".into(), json!(settings.issuer.as_str()));
     let methods = |public: bool| -> Vec<&str> {
-        METHODS.iter().map(|method| method.name()).filter(|name| public || *name != "none").collect()
+        METHODS
+            .iter()
+            .map(|method| method.name())
+            .filter(|name| public || *name != "none")
+            .collect()
     };
-    let algorithms: Vec<&str> = VerificationAlgorithm::ALL.iter().map(|alg| alg.name()).collect();
+    let algorithms: Vec<&str> = VerificationAlgorithm::ALL
+        .iter()
+        .map(|alg| alg.name())
+        .collect();
     for endpoint in served() {
-        let Some(name) = endpoint.metadata() else { continue };
+        let Some(name) = endpoint.metadata() else {
+            continue;
+        };
         put(name.into(), json!(settings.issuer.url_of(endpoint.name())));
         if endpoint.authenticates_clients() {
             // Only confidential clients may introspect.
-            put(format!("{name}_auth_methods_supported"), json!(methods(endpoint.name() != "introspect")));
-            put(format!("{name}_auth_signing_alg_values_supported"), json!(algorithms));
+            put(
+                format!("{name}_auth_methods_supported"),
+                json!(methods(endpoint.name() != "introspect")),
+            );
+            put(
+                format!("{name}_auth_signing_alg_values_supported"),
+                json!(algorithms),
+            );
         }
     }
     put(
         "grant_types_supported".into(),
         json!(GRANTS.iter().map(|grant| grant.name()).collect::<Vec<_>>()),
     );
-    let signing: Vec<&str> =
-        server.keys.load().algorithms((server.clock)()).into_iter().map(|alg| alg.name()).collect();
-    put("introspection_signing_alg_values_supported".into(), json!(signing));
-    put("tls_client_certificate_bound_access_tokens".into(), json!(true));
+    let signing: Vec<&str> = server
+        .keys
+        .load()
+        .algorithms((server.clock)())
+        .into_iter()
+        .map(|alg| alg.name())
+        .collect();
+    put(
+        "introspection_signing_alg_values_supported".into(),
+        json!(signing),
+    );
+    put(
+        "tls_client_certificate_bound_access_tokens".into(),
+        json!(true),
+    );
     if let Some(base) = &settings.mtls_base {
         let aliases: Map<String, Value> = served()
             .filter(|endpoint| endpoint.authenticates_clients())
-            .filter_map(|endpoint| Some((endpoint.metadata()?.into(), json!(base.url_of(endpoint.name())))))
+            .filter_map(|endpoint| {
+                Some((
+                    endpoint.metadata()?.into(),
+                    json!(base.url_of(endpoint.name())),
+                ))
+            })
             .collect();
         put("mtls_endpoint_aliases".into(), Value::Object(aliases));
     }

@@ -56,7 +56,9 @@ struct StoreFailed {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let seconds = Histogram::new([0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0]);
+        let seconds = Histogram::new([
+            0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0,
+        ]);
         let mut metrics = Self {
             registry: Registry::with_prefix("certbound"),
             requests: Family::default(),
@@ -70,17 +72,41 @@ impl Default for Metrics {
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Requests answered", metrics.requests.clone());
-        registry.register("request_seconds", "Time from request to answer", metrics.seconds.clone());
-        registry.register("tokens_issued", "Access tokens issued", metrics.issued.clone());
+        registry.register(
+            "request_seconds",
+            "Time from request to answer",
+            metrics.seconds.clone(),
+        );
+        registry.register(
+            "tokens_issued",
+            "Access tokens issued",
+            metrics.issued.clone(),
+        );
         registry.register(
             "client_authentications_refused",
             "Client authentications refused, by reason",
             metrics.refused.clone(),
         );
-        registry.register("introspections", "Introspections answered", metrics.introspections.clone());
-        registry.register("tokens_revoked", "Tokens revoked", metrics.revocations.clone());
-        registry.register("store_failures", "Commits and reads that the store did not do", metrics.store_failures.clone());
-        registry.register("connections", "Connections open", metrics.connections.clone());
+        registry.register(
+            "introspections",
+            "Introspections answered",
+            metrics.introspections.clone(),
+        );
+        registry.register(
+            "tokens_revoked",
+            "Tokens revoked",
+            metrics.revocations.clone(),
+        );
+        registry.register(
+            "store_failures",
+            "Commits and reads that the store did not do",
+            metrics.store_failures.clone(),
+        );
+        registry.register(
+            "connections",
+            "Connections open",
+            metrics.connections.clone(),
+        );
         metrics
     }
 }
@@ -88,16 +114,27 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts an answer.
     pub fn answered(&self, endpoint: &'static str, status: u16, seconds: f64) {
-        self.requests.get_or_create(&Answered { endpoint, status }).inc();
+        self.requests
+            .get_or_create(&Answered { endpoint, status })
+            .inc();
         self.seconds.observe(seconds);
     }
 
     /// Counts a token. A grant type that is not one of ours is none that was granted.
     pub fn token_issued(&self, grant_type: &str, format: &'static str, bound: bool) {
-        let known = GRANTS.iter().map(|grant| grant.name()).find(|name| *name == grant_type);
+        let known = GRANTS
+            .iter()
+            .map(|grant| grant.name())
+            .find(|name| *name == grant_type);
         let grant_type = known.unwrap_or("other");
         let bound = if bound { "true" } else { "false" };
-        self.issued.get_or_create(&Issued { grant_type, format, bound }).inc();
+        self.issued
+            .get_or_create(&Issued {
+                grant_type,
+                format,
+                bound,
+            })
+            .inc();
     }
 
     /// Counts a client that was not believed.
@@ -108,7 +145,9 @@ impl Metrics {
     /// Counts an introspection.
     pub fn introspected(&self, active: bool) {
         let active = if active { "true" } else { "false" };
-        self.introspections.get_or_create(&Introspected { active }).inc();
+        self.introspections
+            .get_or_create(&Introspected { active })
+            .inc();
     }
 
     /// Counts a revocation that ended a token.
@@ -122,7 +161,9 @@ impl Metrics {
             StoreError::Conflict(_) => "conflict",
             StoreError::Unavailable(_) => "unavailable",
         };
-        self.store_failures.get_or_create(&StoreFailed { kind }).inc();
+        self.store_failures
+            .get_or_create(&StoreFailed { kind })
+            .inc();
     }
 
     /// Counts a connection, until the answer is dropped.

@@ -28,7 +28,7 @@ use crate::oauth::issuer::Issuer;
 use crate::oauth::secret::Secret;
 use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::jwks::RemoteKeys;
-use crate::proxy::Presented;
+use crate::proxy::presented::Presented;
 use crate::record::Changes;
 use crate::store::{Store, StoreError};
 use metrics::Metrics;
@@ -120,7 +120,10 @@ pub struct Server {
 impl Server {
     /// Commits, and counts what the store could not do.
     async fn commit(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
-        self.store.commit(changes, now).await.inspect_err(|error| self.metrics.store_failed(error))
+        self.store
+            .commit(changes, now)
+            .await
+            .inspect_err(|error| self.metrics.store_failed(error))
     }
 }
 
@@ -143,9 +146,14 @@ impl Request {
     /// The body, if it says that it is a form (RFC 6749 appendix B).
     fn form(&self) -> Result<crate::oauth::form::Form<'_>, OAuthError> {
         let mut kinds = self.headers.get_all(http::header::CONTENT_TYPE).iter();
-        let kind = kinds.next().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kinds
+            .next()
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or_default();
         let essence = kind.split(';').next().unwrap_or_default().trim();
-        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") || kinds.next().is_some() {
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+            || kinds.next().is_some()
+        {
             return Err(OAuthError::new(
                 ErrorCode::InvalidRequest,
                 "send the parameters as application/x-www-form-urlencoded",
@@ -156,15 +164,22 @@ impl Request {
 
     /// Whether the `Accept` header names that media type.
     fn accepts(&self, media_type: &str) -> bool {
-        self.headers.get_all(http::header::ACCEPT).iter().any(|line| {
-            line.to_str().is_ok_and(|line| {
-                line.split(',').any(|item| {
-                    let mut parts = item.split(';').map(str::trim);
-                    let named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(media_type));
-                    named && !parts.any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+        self.headers
+            .get_all(http::header::ACCEPT)
+            .iter()
+            .any(|line| {
+                line.to_str().is_ok_and(|line| {
+                    line.split(',').any(|item| {
+                        let mut parts = item.split(';').map(str::trim);
+                        let named = parts
+                            .next()
+                            .is_some_and(|name| name.eq_ignore_ascii_case(media_type));
+                        named
+                            && !parts
+                                .any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+                    })
                 })
             })
-        })
     }
 }
 
@@ -181,11 +196,18 @@ pub struct Reply {
 
 impl Reply {
     /// A body of that type that nobody may keep.
-    pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        content_type: &'static str,
+        body: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
             status,
             headers: vec![
-                (http::header::CONTENT_TYPE, HeaderValue::from_static(content_type)),
+                (
+                    http::header::CONTENT_TYPE,
+                    HeaderValue::from_static(content_type),
+                ),
                 (CACHE_CONTROL, HeaderValue::from_static("no-store")),
                 (http::header::PRAGMA, HeaderValue::from_static("no-cache")),
             ],
@@ -203,8 +225,14 @@ impl Reply {
         Self {
             status: StatusCode::OK,
             headers: vec![
-                (http::header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-                (CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+                (
+                    http::header::CONTENT_TYPE,
+                    HeaderValue::from_static("application/json"),
+                ),
+                (
+                    CACHE_CONTROL,
+                    HeaderValue::from_static("public, max-age=300"),
+                ),
             ],
             body: body.into(),
         }
@@ -222,7 +250,8 @@ impl From<&OAuthError> for Reply {
     fn from(error: &OAuthError) -> Self {
         let mut reply = Self::new(error.code().status(), "application/json", error.body());
         if error.owes_basic_challenge() {
-            let challenge = HeaderValue::from_static("Basic realm=\"certbound\", charset=\"UTF-8\"");
+            let challenge =
+                HeaderValue::from_static("Basic realm=\"certbound\", charset=\"UTF-8\"");
             reply = reply.with(http::header::WWW_AUTHENTICATE, challenge);
         }
         if error.code() == ErrorCode::TemporarilyUnavailable {
@@ -239,15 +268,19 @@ impl From<StoreError> for OAuthError {
             StoreError::Unavailable(_) => {
                 Self::new(ErrorCode::TemporarilyUnavailable, "try again in a moment").because(error)
             }
-            StoreError::Conflict(_) => {
-                Self::new(ErrorCode::ServerError, "the request could not be carried out").because(error)
-            }
+            StoreError::Conflict(_) => Self::new(
+                ErrorCode::ServerError,
+                "the request could not be carried out",
+            )
+            .because(error),
         }
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Server")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

@@ -51,7 +51,11 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         access_token_format: server.settings.access_token_format,
     };
     let client_id = client.registration().client_id();
-    let granted = match grant::decide(&Ask { form: &form, client: &client, context: &context }) {
+    let granted = match grant::decide(&Ask {
+        form: &form,
+        client: &client,
+        context: &context,
+    }) {
         Ok(granted) => granted,
         Err(refusal) => {
             if !refusal.changes.is_empty() {
@@ -69,14 +73,20 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     })?;
     let grant_type = form.value("grant_type").unwrap_or_default();
     audit(&granted, grant_type, request);
-    server.metrics.token_issued(grant_type, granted.format.name(), granted.token.confirmation.is_some());
+    server.metrics.token_issued(
+        grant_type,
+        granted.format.name(),
+        granted.token.confirmation.is_some(),
+    );
     Ok(Reply::json(body))
 }
 
 /// The audit line of a token that was issued; of the token itself, its `jti` alone.
 fn audit(granted: &Granted, grant_type: &str, request: &Request) {
     let token = &granted.token;
-    let bound = token.confirmation.map(|confirmation| confirmation.certificate);
+    let bound = token
+        .confirmation
+        .map(|confirmation| confirmation.certificate);
     tracing::info!(
         target: "audit",
         event = "token_issued",

@@ -38,7 +38,11 @@ impl Endpoint for Whoami {
 
     fn serve<'a>(&self, server: &'a Server, request: &'a Request) -> Answer<'a> {
         let seen = seen(server, &server.trust.load(), request, (server.clock)());
-        let reply = if request.accepts("text/html") { page(&seen) } else { Reply::json(format!("{seen:#}\n")) };
+        let reply = if request.accepts("text/html") {
+            page(&seen)
+        } else {
+            Reply::json(format!("{seen:#}\n"))
+        };
         Box::pin(std::future::ready(Ok(reply)))
     }
 }
@@ -58,10 +62,10 @@ fn seen(server: &Server, trust: &Trust, request: &Request, now: Timestamp) -> Va
     let names = certificate.subject_alt_names();
     seen["certificate"] = json!({
         "subject": certificate.subject().map_or_else(|error| json!({ "error": error.to_string() }), |name| json!(name.to_string())),
-        "subject_alt_names": names.texts(),
-        "not_before": certificate.not_before().to_string(),
-        "not_after": certificate.not_after().to_string(),
-        "valid_now": certificate.at(now).is_ok(),
+        "subject_alt_names": names.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "not_before": certificate.validity().not_before().to_string(),
+        "not_after": certificate.validity().not_after().to_string(),
+        "valid_now": certificate.validity().at(now).is_ok(),
         "x5t#S256": certificate.thumbprint().to_string(),
         "intermediates_forwarded": presented.chain().len(),
     });
@@ -71,7 +75,11 @@ fn seen(server: &Server, trust: &Trust, request: &Request, now: Timestamp) -> Va
         Err(error) => error.to_string(),
     });
     let mut satisfied: Vec<&str> = Vec::new();
-    let tried = trust.clients.iter().take(TRIED).filter(|client| client.method().is_mutual_tls());
+    let tried = trust
+        .clients
+        .iter()
+        .take(TRIED)
+        .filter(|client| client.method().is_mutual_tls());
     for registration in tried {
         let client_id = registration.client_id().as_str();
         let credentials = Credentials::certificate_only(client_id);
@@ -95,14 +103,22 @@ fn seen(server: &Server, trust: &Trust, request: &Request, now: Timestamp) -> Va
 
 /// The same for a browser: no script, no style of its own, nothing loaded.
 fn page(seen: &Value) -> Reply {
-    let text = format!("{seen:#}").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = format!("{seen:#}")
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     let body = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>certbound: who am I?</title></head>\n<body>\n<main>\n<h1>What the web server forwarded</h1>\n<pre>{text}</pre>\n</main>\n</body>\n</html>\n"
     );
     Reply::new(StatusCode::OK, "text/html; charset=utf-8", body)
         .with(
             HeaderName::from_static("content-security-policy"),
-            HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"),
+            HeaderValue::from_static(
+                "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+            ),
         )
-        .with(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"))
+        .with(
+            HeaderName::from_static("x-frame-options"),
+            HeaderValue::from_static("DENY"),
+        )
 }

@@ -34,11 +34,18 @@ pub trait Grant: Sync {
 /// Decides by the grant that the request names, if the client may use it at all.
 pub fn decide(ask: &Ask<'_>) -> Result<Granted, Refusal> {
     let name = ask.form.required("grant_type")?;
-    let grant = GRANTS.iter().copied().find(|grant| grant.name() == name).ok_or_else(|| {
-        let near = nearest(name, GRANTS.iter().map(|grant| grant.name()));
-        let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-        OAuthError::new(ErrorCode::UnsupportedGrantType, format!("there is no such grant here{hint}"))
-    })?;
+    let grant = GRANTS
+        .iter()
+        .copied()
+        .find(|grant| grant.name() == name)
+        .ok_or_else(|| {
+            let near = nearest(name, GRANTS.iter().map(|grant| grant.name()));
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+            OAuthError::new(
+                ErrorCode::UnsupportedGrantType,
+                format!("there is no such grant here{hint}"),
+            )
+        })?;
     if !ask.client.registration().may_use(grant.name()) {
         return Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,
@@ -123,7 +130,10 @@ pub struct Refusal {
 
 impl From<OAuthError> for Refusal {
     fn from(error: OAuthError) -> Self {
-        Self { error, changes: Changes::none() }
+        Self {
+            error,
+            changes: Changes::none(),
+        }
     }
 }
 
@@ -140,8 +150,11 @@ fn scope(ask: &Ask<'_>) -> Result<Scope, OAuthError> {
         None => Ok(asked),
         Some(token) => {
             let cause = format!("the scope {token} is not registered for the client");
-            Err(OAuthError::new(ErrorCode::InvalidScope, "the scope is more than this client may have")
-                .because(cause))
+            Err(OAuthError::new(
+                ErrorCode::InvalidScope,
+                "the scope is more than this client may have",
+            )
+            .because(cause))
         }
     }
 }
@@ -152,11 +165,17 @@ fn audience(ask: &Ask<'_>) -> Result<Vec<String>, OAuthError> {
     let registered = ask.client.registration().audience();
     let mut asked: Vec<String> = Vec::new();
     for text in ask.form.values("resource") {
-        let invalid = |description: Cow<'static, str>| OAuthError::new(ErrorCode::InvalidTarget, description);
+        let invalid =
+            |description: Cow<'static, str>| OAuthError::new(ErrorCode::InvalidTarget, description);
         let resource = Resource::parse(text).map_err(|error| invalid(error.to_string().into()))?;
         if !registered.iter().any(|known| known == resource.as_str()) {
-            return Err(invalid("the resource is not one that this client may have tokens for".into())
-                .because(format!("the resource {} is not in the client's audience", resource.as_str())));
+            return Err(invalid(
+                "the resource is not one that this client may have tokens for".into(),
+            )
+            .because(format!(
+                "the resource {} is not in the client's audience",
+                resource.as_str()
+            )));
         }
         if !asked.iter().any(|known| known == resource.as_str()) {
             asked.push(resource.as_str().to_owned());
@@ -175,7 +194,9 @@ fn audience(ask: &Ask<'_>) -> Result<Vec<String>, OAuthError> {
 fn issue(ask: &Ask<'_>, subject: &str) -> Result<Granted, Refusal> {
     let context = ask.context;
     let registration = ask.client.registration();
-    let format = registration.access_token_format().unwrap_or(context.access_token_format);
+    let format = registration
+        .access_token_format()
+        .unwrap_or(context.access_token_format);
     let token = AccessToken {
         client_id: registration.client_id().clone(),
         subject: subject.to_owned(),
@@ -183,18 +204,36 @@ fn issue(ask: &Ask<'_>, subject: &str) -> Result<Granted, Refusal> {
         audience: audience(ask)?,
         issued: context.now,
         expires: context.now.after(context.access_token_ttl),
-        id: (context.mint)().expose().get(..22).unwrap_or_default().to_owned(),
-        confirmation: ask.client.binding()?.map(|certificate| Confirmation { certificate }),
+        id: (context.mint)()
+            .expose()
+            .get(..22)
+            .unwrap_or_default()
+            .to_owned(),
+        confirmation: ask
+            .client
+            .binding()?
+            .map(|certificate| Confirmation { certificate }),
     };
     let secret = (context.mint)();
-    let issue = Issue { issuer: context.issuer, keys: context.keys, secret: &secret };
-    let (access_token, changes) = token::format(format).write(&token, &issue).map_err(|error| {
-        OAuthError::new(ErrorCode::ServerError, "the token could not be issued").because(error)
-    })?;
+    let issue = Issue {
+        issuer: context.issuer,
+        keys: context.keys,
+        secret: &secret,
+    };
+    let (access_token, changes) = token::format(format)
+        .write(&token, &issue)
+        .map_err(|error| {
+            OAuthError::new(ErrorCode::ServerError, "the token could not be issued").because(error)
+        })?;
     let response = TokenResponse {
         access_token,
         expires_in: context.access_token_ttl,
         scope: token.scope.clone(),
     };
-    Ok(Granted { response, changes, token, format })
+    Ok(Granted {
+        response,
+        changes,
+        token,
+        format,
+    })
 }

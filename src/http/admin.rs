@@ -27,7 +27,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receiver<bool>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
+            return;
+        };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => return,
@@ -38,7 +40,9 @@ pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receive
             async move { Ok::<_, Infallible>(answer(&site, &request).await) }
         });
         let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE);
         match accepted {
             Ok(Accepted::Tcp(stream, _)) => {
                 let connection = builder.serve_connection(TokioIo::new(stream), service);
@@ -65,7 +69,9 @@ pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receive
 async fn answer(site: &Site, request: &Request<Incoming>) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match request.uri().path() {
@@ -74,12 +80,17 @@ async fn answer(site: &Site, request: &Request<Incoming>) -> Response<Full<Bytes
             Ok(()) => text(StatusCode::OK, "ready\n"),
             Err(error) => {
                 tracing::warn!(cause = %error, "not ready");
-                text(StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n")
+                text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "the store does not answer\n",
+                )
             }
         },
         "/metrics" => {
             let mut response = text(StatusCode::OK, site.server.metrics.text());
-            let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+            let kind = HeaderValue::from_static(
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            );
             response.headers_mut().insert(CONTENT_TYPE, kind);
             response
         }
@@ -91,7 +102,10 @@ fn text(status: StatusCode, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -54,15 +54,29 @@ impl Drop for SocketFile {
 
 impl Listener {
     /// Listens there.
-    pub async fn bind(address: &ListenAddress, mode: u32, group: Option<u32>) -> Result<Self, ListenError> {
+    pub async fn bind(
+        address: &ListenAddress,
+        mode: u32,
+        group: Option<u32>,
+    ) -> Result<Self, ListenError> {
         match address {
-            ListenAddress::Tcp(socket) => TcpListener::bind(socket).await.map(Self::Tcp).map_err(|error| {
-                ListenError { address: socket.to_string(), cause: error.to_string() }
-            }),
-            ListenAddress::Unix(path) => bind_unix(path, mode, group).await.map_err(|cause| ListenError {
-                address: format!("unix:{}", path.display()),
-                cause,
-            }),
+            ListenAddress::Tcp(socket) => {
+                TcpListener::bind(socket)
+                    .await
+                    .map(Self::Tcp)
+                    .map_err(|error| ListenError {
+                        address: socket.to_string(),
+                        cause: error.to_string(),
+                    })
+            }
+            ListenAddress::Unix(path) => {
+                bind_unix(path, mode, group)
+                    .await
+                    .map_err(|cause| ListenError {
+                        address: format!("unix:{}", path.display()),
+                        cause,
+                    })
+            }
         }
     }
 
@@ -74,16 +88,19 @@ impl Listener {
                 stream.set_nodelay(true)?;
                 Ok(Accepted::Tcp(stream, Peer::Tcp(address.ip())))
             }
-            Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Accepted::Unix(stream)),
+            Self::Unix(listener, _) => listener
+                .accept()
+                .await
+                .map(|(stream, _)| Accepted::Unix(stream)),
         }
     }
 
     /// Where it listens, for the log.
     pub fn address(&self) -> String {
         match self {
-            Self::Tcp(listener) => {
-                listener.local_addr().map_or_else(|error| error.to_string(), |address| address.to_string())
-            }
+            Self::Tcp(listener) => listener
+                .local_addr()
+                .map_or_else(|error| error.to_string(), |address| address.to_string()),
             Self::Unix(_, file) => format!("unix:{}", file.0.display()),
         }
     }
@@ -102,7 +119,12 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
     fs::DirBuilder::new()
         .create(&folder)
         .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)))
-        .map_err(|error| format!("a folder beside it could not be made: {error}; give certbound write access to {}", parent.display()))?;
+        .map_err(|error| {
+            format!(
+                "a folder beside it could not be made: {error}; give certbound write access to {}",
+                parent.display()
+            )
+        })?;
     let made = folder.join("s");
     let bound = UnixListener::bind(&made).and_then(|listener| {
         fs::set_permissions(&made, fs::Permissions::from_mode(mode))?;
@@ -113,7 +135,9 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
         Ok(listener)
     });
     let _ = fs::remove_dir_all(&folder);
-    bound.map(|listener| Listener::Unix(listener, SocketFile(path.to_owned()))).map_err(|error| error.to_string())
+    bound
+        .map(|listener| Listener::Unix(listener, SocketFile(path.to_owned())))
+        .map_err(|error| error.to_string())
 }
 
 /// Removes a socket on which nobody listens any more, and nothing else.
@@ -122,10 +146,15 @@ async fn replace_stale(path: &Path) -> Result<(), String> {
         return Ok(());
     };
     if !found.file_type().is_socket() {
-        return Err("there is a file of that name that is no socket; remove it or choose another path".into());
+        return Err(
+            "there is a file of that name that is no socket; remove it or choose another path"
+                .into(),
+        );
     }
     if UnixStream::connect(path).await.is_ok() {
-        return Err("somebody listens there already; stop the other process or choose another path".into());
+        return Err(
+            "somebody listens there already; stop the other process or choose another path".into(),
+        );
     }
     fs::remove_file(path).map_err(|error| format!("the stale socket could not be removed: {error}"))
 }

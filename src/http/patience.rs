@@ -48,7 +48,12 @@ impl<S> Patience<S> {
     /// Waits at most `limit` for the rest of a header.
     pub(super) fn new(stream: S, limit: Duration) -> Self {
         let alarm = Box::pin(sleep_until(Instant::now() + limit));
-        Self { stream, phase: Phase::default(), limit, alarm }
+        Self {
+            stream,
+            phase: Phase::default(),
+            limit,
+            alarm,
+        }
     }
 
     /// Where to tell how far an exchange has come.
@@ -86,7 +91,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
-    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, octets: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, octets)
     }
 

@@ -67,11 +67,19 @@ pub struct Numbered {
 impl Numbered {
     /// Numbers requests behind that name.
     pub fn new(process: String) -> Self {
-        Self { process, next: AtomicU64::new(1) }
+        Self {
+            process,
+            next: AtomicU64::new(1),
+        }
     }
 
     fn next(&self) -> Arc<str> {
-        format!("{}-{}", self.process, self.next.fetch_add(1, Ordering::Relaxed)).into()
+        format!(
+            "{}-{}",
+            self.process,
+            self.next.fetch_add(1, Ordering::Relaxed)
+        )
+        .into()
     }
 }
 
@@ -113,13 +121,23 @@ pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receive
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIME, graceful.shutdown()).await.is_err() {
-        tracing::warn!("requests were still in flight after {} s", DRAIN_TIME.as_secs());
+    if tokio::time::timeout(DRAIN_TIME, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            "requests were still in flight after {} s",
+            DRAIN_TIME.as_secs()
+        );
     }
 }
 
-async fn connection<S>(site: Arc<Site>, stream: S, peer: Peer, watcher: hyper_util::server::graceful::Watcher)
-where
+async fn connection<S>(
+    site: Arc<Site>,
+    stream: S,
+    peer: Peer,
+    watcher: hyper_util::server::graceful::Watcher,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = Patience::new(stream, HEADER_TIME);
@@ -152,9 +170,17 @@ struct Seen {
     method: Method,
 }
 
-async fn answer(site: &Site, peer: Peer, request: http::Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(
+    site: &Site,
+    peer: Peer,
+    request: http::Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let began = Instant::now();
-    let mut seen = Seen { endpoint: "none", cors: false, method: request.method().clone() };
+    let mut seen = Seen {
+        endpoint: "none",
+        cors: false,
+        method: request.method().clone(),
+    };
     let mut id = site.requests.next();
     let from_page = request.headers().contains_key(ORIGIN);
     let decided = decide(site, peer, request, &mut seen, &mut id).await;
@@ -176,7 +202,11 @@ async fn answer(site: &Site, peer: Peer, request: http::Request<Incoming>) -> Re
             reply
         }
     };
-    site.server.metrics.answered(seen.endpoint, reply.status.as_u16(), began.elapsed().as_secs_f64());
+    site.server.metrics.answered(
+        seen.endpoint,
+        reply.status.as_u16(),
+        began.elapsed().as_secs_f64(),
+    );
     respond(reply, seen.cors && from_page)
 }
 
@@ -197,7 +227,11 @@ async fn decide(
         .find(parts.uri.path())
         .ok_or_else(|| OAuthError::new(ErrorCode::NotFound, "nothing lives under this path"))?;
     let (name, cors, methods): (_, _, &[Method]) = match route {
-        Route::Endpoint(endpoint) => (endpoint.name(), endpoint.is_open_to_any_origin(), endpoint.methods()),
+        Route::Endpoint(endpoint) => (
+            endpoint.name(),
+            endpoint.is_open_to_any_origin(),
+            endpoint.methods(),
+        ),
         Route::Metadata => ("metadata", true, &[Method::GET, Method::HEAD]),
     };
     (seen.endpoint, seen.cors) = (name, cors);
@@ -224,7 +258,14 @@ fn refused(error: &OAuthError, seen: &Seen, id: &str) {
     let cause = one_line(error.cause());
     let status = error.code().status().as_u16();
     if status >= 500 {
-        tracing::error!(request = id, endpoint = seen.endpoint, status, error = error.code().name(), cause, "failed");
+        tracing::error!(
+            request = id,
+            endpoint = seen.endpoint,
+            status,
+            error = error.code().name(),
+            cause,
+            "failed"
+        );
     } else if seen.endpoint == "token" {
         tracing::warn!(
             target: "audit",
@@ -235,35 +276,62 @@ fn refused(error: &OAuthError, seen: &Seen, id: &str) {
             cause,
         );
     } else {
-        tracing::warn!(request = id, endpoint = seen.endpoint, status, error = error.code().name(), cause, "refused");
+        tracing::warn!(
+            request = id,
+            endpoint = seen.endpoint,
+            status,
+            error = error.code().name(),
+            cause,
+            "refused"
+        );
     }
 }
 
 /// Text from outside, so that it cannot end a line of the log or fill it.
 fn one_line(text: &str) -> String {
     let kept: String = text.chars().take(1024).collect();
-    if kept.chars().any(char::is_control) { kept.escape_debug().to_string() } else { kept }
+    if kept.chars().any(char::is_control) {
+        kept.escape_debug().to_string()
+    } else {
+        kept
+    }
 }
 
 /// RFC 9110 section 10.2.1.
 fn allowed(site: &Site, seen: &Seen) -> HeaderValue {
-    let endpoint = crate::endpoint::ENDPOINTS.iter().find(|endpoint| endpoint.name() == seen.endpoint);
-    let methods = endpoint.map_or(&[Method::GET, Method::HEAD][..], |endpoint| endpoint.methods());
+    let endpoint = crate::endpoint::ENDPOINTS
+        .iter()
+        .find(|endpoint| endpoint.name() == seen.endpoint);
+    let methods = endpoint.map_or(&[Method::GET, Method::HEAD][..], |endpoint| {
+        endpoint.methods()
+    });
     let _ = site;
     HeaderValue::from_str(&listed(methods)).unwrap_or_else(|_| HeaderValue::from_static("GET"))
 }
 
 fn listed(methods: &[Method]) -> String {
-    methods.iter().map(Method::as_str).collect::<Vec<_>>().join(", ")
+    methods
+        .iter()
+        .map(Method::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The answer to a page that asks whether it may ask.
 fn preflight(methods: &[Method]) -> Reply {
-    let methods = HeaderValue::from_str(&listed(methods)).unwrap_or_else(|_| HeaderValue::from_static("GET"));
-    Reply { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: "".into() }
-        .with(ACCESS_CONTROL_ALLOW_METHODS, methods)
-        .with(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type, accept"))
-        .with(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"))
+    let methods =
+        HeaderValue::from_str(&listed(methods)).unwrap_or_else(|_| HeaderValue::from_static("GET"));
+    Reply {
+        status: StatusCode::NO_CONTENT,
+        headers: Vec::new(),
+        body: "".into(),
+    }
+    .with(ACCESS_CONTROL_ALLOW_METHODS, methods)
+    .with(
+        ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static("authorization, content-type, accept"),
+    )
+    .with(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"))
 }
 
 fn respond(reply: Reply, cors: bool) -> Response<Full<Bytes>> {
@@ -277,7 +345,10 @@ fn respond(reply: Reply, cors: bool) -> Response<Full<Bytes>> {
     for (name, value) in reply.headers {
         headers.append(name, value);
     }
-    headers.insert(HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff"));
+    headers.insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
     if cors {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }

@@ -2,10 +2,10 @@
 
 pub mod error;
 pub mod form;
+pub mod issuer;
 pub mod nearest;
 pub mod resource;
 pub mod scope;
-pub mod issuer;
 pub mod secret;
 pub mod time;
 

@@ -18,6 +18,7 @@ mod front;
 mod hop;
 mod lines;
 mod pem;
+pub mod presented;
 mod rfc9440;
 mod traefik;
 mod trust;

@@ -29,7 +29,7 @@ struct Known {
 }
 
 /// What the web server says of a client. It exists only where the rules of trust let it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Presented {
     seen: Option<(Arc<Known>, [u8; 32])>,
     verdict: Verdict,
@@ -41,7 +41,10 @@ pub struct Presented {
 impl Window {
     /// Looks through that front end.
     pub fn new(front: Front) -> Self {
-        Self { front, known: Cache::new(KEPT) }
+        Self {
+            front,
+            known: Cache::new(KEPT),
+        }
     }
 
     /// The front end.
@@ -54,7 +57,10 @@ impl Window {
     /// # Errors
     /// Whatever is forged, doubled, malformed or no certificate in strict DER.
     pub fn read(&self, peer: Peer, headers: &HeaderMap) -> Result<Presented, Unreadable> {
-        let located = self.front.locate(peer, headers).map_err(Unreadable::Proxy)?;
+        let located = self
+            .front
+            .locate(peer, headers)
+            .map_err(Unreadable::Proxy)?;
         let seen = match located.key() {
             None => {
                 // A chain without a leaf is looked at all the same: garbage is refused at every path.
@@ -78,11 +84,16 @@ impl Window {
         })
     }
 
-    fn decode(&self, located: &super::Located<'_>, key: &[u8; 32]) -> Result<Option<Arc<Known>>, Unreadable> {
+    fn decode(
+        &self,
+        located: &super::Located<'_>,
+        key: &[u8; 32],
+    ) -> Result<Option<Arc<Known>>, Unreadable> {
         let Some(forwarded) = self.front.decode(located).map_err(Unreadable::Proxy)? else {
             return Ok(None);
         };
-        let certificate = ClientCertificate::from_der(forwarded.der).map_err(Unreadable::Certificate)?;
+        let certificate =
+            ClientCertificate::from_der(forwarded.der).map_err(Unreadable::Certificate)?;
         let known = Arc::new(Known {
             certificate: Arc::new(certificate),
             chain: forwarded.chain,
@@ -95,14 +106,23 @@ impl Window {
 
 impl Presented {
     /// A certificate as if a trusted web server had forwarded it and verified it, for `explain`.
-    pub fn supposed(certificate: ClientCertificate, chain: Vec<Vec<u8>>, encoding: Encoding) -> Self {
+    pub fn supposed(
+        certificate: ClientCertificate,
+        chain: Vec<Vec<u8>>,
+        encoding: Encoding,
+    ) -> Self {
         let fingerprint = *certificate.thumbprint().digest().octets();
-        let known = Known { certificate: Arc::new(certificate), chain, encoding };
+        let known = Known {
+            certificate: Arc::new(certificate),
+            chain,
+            encoding,
+        };
         Self {
             seen: Some((Arc::new(known), fingerprint)),
             verdict: Verdict::Success,
             trusted: true,
-            ..Self::default()
+            address: None,
+            request_id: None,
         }
     }
 
@@ -170,7 +190,9 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Proxy(error) => error.fmt(f),
-            Self::Certificate(error) => write!(f, "the forwarded certificate cannot be read: {error}"),
+            Self::Certificate(error) => {
+                write!(f, "the forwarded certificate cannot be read: {error}")
+            }
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Access tokens as signed JWTs (RFC 9068), with `cnf` where they are bound (RFC 8705 section 3.1).
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize as _, Serialize};
 
 use super::{AccessToken, CannotIssue, Confirmation, Format, Issue};
 use crate::client::registration::AccessTokenFormat;
 use crate::key::algorithm::SigningAlgorithm;
-use crate::key::claims::{Audience, NumericDate};
-use crate::key::jws::{self, UnverifiedJws};
+use crate::key::claims::{self, AudienceClaim, TimeClaims};
+use crate::key::jws::UnverifiedJws;
 use crate::key::set::KeySet;
 use crate::oauth::ClientId;
 use crate::oauth::scope::Scope;
@@ -64,7 +64,11 @@ impl Format for Jwt {
         AccessTokenFormat::Jwt
     }
 
-    fn write(&self, token: &AccessToken, issue: &Issue<'_>) -> Result<(Secret, Changes), CannotIssue> {
+    fn write(
+        &self,
+        token: &AccessToken,
+        issue: &Issue<'_>,
+    ) -> Result<(Secret, Changes), CannotIssue> {
         let key = issue
             .keys
             .signer(ALGORITHM, token.issued)
@@ -80,44 +84,39 @@ impl Format for Jwt {
             scope: token.scope.as_str(),
             cnf: token.confirmation,
         };
-        let text = jws::sign_compact(key, TYPE, &claims).map_err(|error| CannotIssue(error.to_string()))?;
+        let text = key
+            .sign_compact(TYPE, &claims)
+            .map_err(|error| CannotIssue(error.to_string()))?;
         Ok((Secret::new(text), Changes::none()))
     }
 }
 
-/// The claims as they are read; a wrong type is a wrong token (RFC 9068 section 4).
-#[derive(Deserialize)]
-struct Read {
-    iss: String,
-    sub: String,
-    client_id: String,
-    aud: Audience,
-    iat: NumericDate,
-    exp: NumericDate,
-    jti: String,
-    #[serde(default)]
-    scope: String,
-    #[serde(default)]
-    cnf: Option<Confirmation>,
-}
-
 /// An access token that this issuer signed and that has not expired; whether it was revoked is for the
-/// store to say.
+/// store to say. A claim of the wrong type is a wrong token (RFC 9068 section 4).
 pub(super) fn read(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Option<AccessToken> {
-    let verified = UnverifiedJws::parse(text).ok()?.verify_own(keys, TYPE, now).ok()?;
-    let claims: Read = verified.claims().ok()?;
-    let expires = claims.exp.timestamp();
-    if claims.iss != issuer || expires <= now {
+    let verified = UnverifiedJws::parse(text)
+        .ok()?
+        .verify_own(keys, TYPE, now)
+        .ok()?;
+    let all = verified.claims();
+    let string = |name| claims::text(all, name).ok()?;
+    let times = TimeClaims::read(all).ok()?;
+    let expires = times.expires?;
+    if string("iss")? != issuer || expires <= now {
         return None;
     }
+    let confirmation = match all.get("cnf") {
+        None => None,
+        Some(value) => Some(Confirmation::deserialize(value).ok()?),
+    };
     Some(AccessToken {
-        client_id: ClientId::parse(&claims.client_id).ok()?,
-        subject: claims.sub,
-        scope: Scope::parse(&claims.scope).ok()?,
-        audience: claims.aud.into_list(),
-        issued: claims.iat.timestamp(),
+        client_id: ClientId::parse(string("client_id")?).ok()?,
+        subject: string("sub")?.to_owned(),
+        scope: Scope::parse(claims::text(all, "scope").ok()?.unwrap_or_default()).ok()?,
+        audience: AudienceClaim::read(all).ok()??.names().to_vec(),
+        issued: times.issued?,
         expires,
-        id: claims.jti,
-        confirmation: claims.cnf,
+        id: string("jti")?.to_owned(),
+        confirmation,
     })
 }

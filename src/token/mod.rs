@@ -6,7 +6,7 @@ pub mod read;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cert::thumbprint::Thumbprint;
+use crate::cert::Thumbprint;
 use crate::client::registration::AccessTokenFormat;
 use crate::key::set::KeySet;
 use crate::oauth::ClientId;
@@ -51,9 +51,12 @@ pub struct Confirmation {
 mod thumbprint {
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    use crate::cert::thumbprint::Thumbprint;
+    use crate::cert::Thumbprint;
 
-    pub(super) fn serialize<S: Serializer>(thumbprint: &Thumbprint, s: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(
+        thumbprint: &Thumbprint,
+        s: S,
+    ) -> Result<S::Ok, S::Error> {
         s.collect_str(thumbprint)
     }
 
@@ -79,7 +82,11 @@ pub trait Format: Sync {
     fn format(&self) -> AccessTokenFormat;
 
     /// The token as the client gets it, and what must be committed for it to be good.
-    fn write(&self, token: &AccessToken, issue: &Issue<'_>) -> Result<(Secret, Changes), CannotIssue>;
+    fn write(
+        &self,
+        token: &AccessToken,
+        issue: &Issue<'_>,
+    ) -> Result<(Secret, Changes), CannotIssue>;
 }
 
 /// Why no token could be written.

@@ -43,7 +43,11 @@ impl Format for Opaque {
         AccessTokenFormat::Opaque
     }
 
-    fn write(&self, token: &AccessToken, issue: &Issue<'_>) -> Result<(Secret, Changes), CannotIssue> {
+    fn write(
+        &self,
+        token: &AccessToken,
+        issue: &Issue<'_>,
+    ) -> Result<(Secret, Changes), CannotIssue> {
         let text = Secret::new(format!("{PREFIX}{}", issue.secret.expose()));
         let client_id = token.client_id.as_str();
         let stored = Stored {
@@ -57,7 +61,10 @@ impl Format for Opaque {
             confirmation: token.confirmation,
         };
         let value = serde_json::to_vec(&stored).map_err(|error| CannotIssue(error.to_string()))?;
-        let record = Record { value, expires: Some(token.expires) };
+        let record = Record {
+            value,
+            expires: Some(token.expires),
+        };
         let changes = Changes::none().put(key(text.expose()), record);
         Ok((text, changes))
     }
@@ -65,7 +72,10 @@ impl Format for Opaque {
 
 /// Under which key an opaque token's record lies.
 pub(super) fn key(text: &str) -> Key {
-    Key::new(Kind::AccessToken, &crate::oauth::secret::Digest::of(text.as_bytes()))
+    Key::new(
+        Kind::AccessToken,
+        &crate::oauth::secret::Digest::of(text.as_bytes()),
+    )
 }
 
 /// The token that a record stands for, unless it has expired.

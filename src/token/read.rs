@@ -57,7 +57,10 @@ impl Recognised {
             Kept::Opaque(key) => Changes::none().delete(key.clone()),
             Kept::Jwt(token, key) => Changes::none().put(
                 key.clone(),
-                Record { value: b"1".to_vec(), expires: Some(token.expires) },
+                Record {
+                    value: b"1".to_vec(),
+                    expires: Some(token.expires),
+                },
             ),
         }
     }
