@@ -192,6 +192,12 @@ mod tests {
             &certificate("impostor-inter"),
             &certificate("impostor")
         ));
+        // The right key under another name.
+        let mut renamed = inter.clone();
+        let name = b"Issuing CA 1";
+        let at = renamed.windows(name.len()).position(|text| text == name);
+        renamed[at.expect("the intermediate's name") + name.len() - 1] = b'2';
+        assert!(!issued(&renamed, &leaf));
         assert!(!issued(&leaf, &leaf));
         assert!(!issued(b"", &leaf));
     }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::proxy::fixtures::{base64, certificate, pem};
+use crate::proxy::fixtures::{base64, certificate, escaped, pem};
 use crate::proxy::{MAX_OCTETS, TrustedPeer};
 
 const PROXY: Peer = Peer::Tcp(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -293,6 +293,29 @@ fn nothing_is_no_error() {
             read.certificate.is_none() && read.user.is_none() && read.request_id.is_none()
         };
         assert!(read.is_ok_and(nothing), "{value}");
+    }
+}
+
+#[test]
+fn what_is_only_logged_refuses_nothing() {
+    let lines = [
+        ("X-Request-Id", "a"),
+        ("X-Request-Id", "b"),
+        ("X_Request_Id", "c"),
+    ];
+    let read = front(None).read(PROXY, &headers(&lines));
+    assert_eq!(read.map(|read| read.request_id), Ok(None));
+}
+
+#[test]
+fn chains_count_together() {
+    let (leaf, inter) = (escaped("p256"), escaped("inter"));
+    for (inside, beside, good) in [(4, 4, true), (5, 4, false), (0, 8, true), (8, 1, false)] {
+        let xfcc = format!("Cert=\"{leaf}\";Chain=\"{leaf}{}\"", inter.repeat(inside));
+        let list = vec![format!(":{}:", base64("inter")); beside].join(", ");
+        let lines = headers(&[("X-ClientCert", &xfcc), ("X-ClientCert-Chain", &list)]);
+        let read = front(None).read(PROXY, &lines);
+        assert_eq!(read.is_ok(), good, "{inside} {beside}: {:?}", read.err());
     }
 }
 
