@@ -1,6 +1,7 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
 pub mod cert;
+pub mod cli;
 pub mod client;
 pub mod config;
 pub mod endpoint;

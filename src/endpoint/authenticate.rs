@@ -1,11 +1,14 @@
 //! The one way in which every endpoint learns who is calling (RFC 8705 section 2, RFC 6749 section 2.3).
 
+use std::sync::Arc;
+
 use super::{Request, Server, Trust};
 use crate::client::credentials::Credentials;
 use crate::client::{Attempt, AuthenticatedClient, ClientKeys, Refused};
 use crate::oauth::error::OAuthError;
 use crate::oauth::form::Form;
 use crate::oauth::time::Timestamp;
+use crate::outbound::OutboundError;
 use crate::store::StoreError;
 
 /// Authenticates the client of a request: fetches its keys where they are elsewhere, looks again where
@@ -44,10 +47,10 @@ pub(super) async fn authenticate(
     let proven = match uri {
         None => attempt(None),
         Some(uri) => {
-            let known = fetched(uri, server.remote.keys(uri, now).await);
+            let known = known(server, uri, now).await;
             match attempt(known.as_deref()) {
                 Err(refused) if refused.may_be_outdated() => {
-                    let fresh = fetched(uri, server.remote.refreshed(uri, now).await);
+                    let fresh = refreshed(server, uri, now).await;
                     attempt(fresh.as_deref())
                 }
                 decided => decided,
@@ -65,8 +68,19 @@ pub(super) async fn authenticate(
     Ok(proven.into_client())
 }
 
-/// The keys that were fetched, or a line in the log.
-fn fetched<T, E: std::fmt::Display>(uri: &str, keys: Result<T, E>) -> Option<T> {
+/// The keys at a client's `jwks_uri`, or a line in the log.
+async fn known(server: &Server, uri: &str, now: Timestamp) -> Option<Arc<ClientKeys>> {
+    let destination = fetched(uri, server.remote.destination(uri))?;
+    fetched(uri, server.remote.keys(&destination, now).await)
+}
+
+/// The same, fetched anew if that was not done lately.
+async fn refreshed(server: &Server, uri: &str, now: Timestamp) -> Option<Arc<ClientKeys>> {
+    let destination = fetched(uri, server.remote.destination(uri))?;
+    fetched(uri, server.remote.refreshed(&destination, now).await)
+}
+
+fn fetched<T>(uri: &str, keys: Result<T, OutboundError>) -> Option<T> {
     keys.inspect_err(|error| tracing::warn!(uri, %error, "a client's keys could not be fetched"))
         .ok()
 }

@@ -1,5 +1,7 @@
 //! Introspection (RFC 7662), with `cnf` (RFC 8705 section 3.2), and signed on demand (RFC 9701).
 
+use std::sync::Arc;
+
 use http::Method;
 use serde::Serialize;
 
@@ -98,7 +100,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         );
     }
     let text = form.required("token")?;
-    let keys = server.keys.load();
+    let keys = server.keys()?;
     let issuer = server.settings.issuer.as_str();
     let token = match recognise(text, &keys, issuer, now) {
         None => None,
@@ -163,7 +165,7 @@ async fn sign(
     let algorithm = caller
         .introspection_alg()
         .unwrap_or(SigningAlgorithm::Rs256);
-    let keys = server.keys.load_full();
+    let keys = Arc::clone(&server.keys()?);
     let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
     let make = move || {
         let key = keys

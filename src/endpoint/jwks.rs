@@ -25,8 +25,9 @@ impl Endpoint for Jwks {
     }
 
     fn serve<'a>(&self, server: &'a Server, _request: &'a Request) -> Answer<'a> {
-        let keys = server.keys.load();
-        let body = keys.jwks_json((server.clock)()).to_string();
-        Box::pin(std::future::ready(Ok(Reply::public_json(body))))
+        let reply = server
+            .keys()
+            .map(|keys| Reply::public_json(keys.jwks_json((server.clock)()).to_string()));
+        Box::pin(std::future::ready(reply))
     }
 }

@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ENDPOINTS, Endpoint, Reply, Server};
+use super::{ENDPOINTS, Reply, Server};
 use crate::client::METHODS;
 use crate::grant::GRANTS;
 use crate::key::algorithm::VerificationAlgorithm;
+use crate::oauth::error::OAuthError;
 
 /// The document.
-pub fn reply(server: &Server) -> Reply {
+pub fn reply(server: &Server) -> Result<Reply, OAuthError> {
     let settings = &server.settings;
     let served = || {
         ENDPOINTS
@@ -51,8 +52,7 @@ pub fn reply(server: &Server) -> Reply {
         json!(GRANTS.iter().map(|grant| grant.name()).collect::<Vec<_>>()),
     );
     let signing: Vec<&str> = server
-        .keys
-        .load()
+        .keys()?
         .algorithms((server.clock)())
         .into_iter()
         .map(|alg| alg.name())
@@ -77,5 +77,5 @@ pub fn reply(server: &Server) -> Reply {
             .collect();
         put("mtls_endpoint_aliases".into(), Value::Object(aliases));
     }
-    Reply::public_json(Value::Object(document).to_string())
+    Ok(Reply::public_json(Value::Object(document).to_string()))
 }

@@ -24,7 +24,7 @@ use crate::client::registration::AccessTokenFormat;
 use crate::client::{ClientKeys, Registry};
 use crate::key::set::KeySet;
 use crate::oauth::error::{ErrorCode, OAuthError};
-use crate::oauth::issuer::Issuer;
+use crate::oauth::issuer::{BaseUrl, Issuer};
 use crate::oauth::secret::Secret;
 use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::jwks::RemoteKeys;
@@ -79,7 +79,7 @@ pub struct Settings {
     /// The issuer identifier.
     pub issuer: Issuer,
     /// The issuer's URL on the mTLS host.
-    pub mtls_base: Option<Issuer>,
+    pub mtls_base: Option<BaseUrl>,
     /// How long access tokens live.
     pub access_token_ttl: Lifetime,
     /// Their form where a registration does not say.
@@ -118,6 +118,20 @@ pub struct Server {
 }
 
 impl Server {
+    /// The signing keys. Until they have been read from where they are kept nothing can be signed, and
+    /// of no token can be said that it is not ours: the answer is 503.
+    fn keys(&self) -> Result<arc_swap::Guard<Arc<KeySet>>, OAuthError> {
+        let keys = self.keys.load();
+        if keys.keys().is_empty() {
+            return Err(OAuthError::new(
+                ErrorCode::TemporarilyUnavailable,
+                "try again in a moment",
+            )
+            .because("the signing keys could not be read yet"));
+        }
+        Ok(keys)
+    }
+
     /// Commits, and counts what the store could not do.
     async fn commit(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
         self.store

@@ -45,7 +45,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let client = authenticate(server, &trust, request, &form, now).await?;
     let caller = client.registration().client_id();
     let text = form.required("token")?;
-    let keys = server.keys.load();
+    let keys = server.keys()?;
     if let Some(recognised) = recognise(text, &keys, server.settings.issuer.as_str(), now) {
         let records = server
             .store

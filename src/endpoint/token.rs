@@ -41,7 +41,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let form = request.form()?;
     let trust = server.trust.load();
     let client = authenticate(server, &trust, request, &form, now).await?;
-    let keys = server.keys.load();
+    let keys = server.keys()?;
     let context = Context {
         now,
         mint: &server.mint,

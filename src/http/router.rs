@@ -21,22 +21,17 @@ impl Router {
     /// The paths of this deployment: under the issuer's and under the mTLS base's.
     pub fn new(settings: &Settings) -> Self {
         let mut routes = HashMap::new();
-        for base in [Some(&settings.issuer), settings.mtls_base.as_ref()]
-            .into_iter()
-            .flatten()
-        {
+        let bases = [Some(settings.issuer.base()), settings.mtls_base.as_ref()];
+        for base in bases.into_iter().flatten() {
             for endpoint in ENDPOINTS
                 .iter()
                 .filter(|endpoint| endpoint.is_served(settings))
             {
-                routes.insert(
-                    format!("{}/{}", base.path(), endpoint.name()),
-                    Route::Endpoint(*endpoint),
-                );
+                routes.insert(base.path_of(endpoint.name()), Route::Endpoint(*endpoint));
             }
-            for path in base.metadata_paths() {
-                routes.insert(path, Route::Metadata);
-            }
+        }
+        for path in settings.issuer.metadata_paths() {
+            routes.insert(path, Route::Metadata);
         }
         Self(routes)
     }

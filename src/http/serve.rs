@@ -167,7 +167,6 @@ async fn connection<S>(
 struct Seen {
     endpoint: &'static str,
     cors: bool,
-    method: Method,
 }
 
 async fn answer(
@@ -179,7 +178,6 @@ async fn answer(
     let mut seen = Seen {
         endpoint: "none",
         cors: false,
-        method: request.method().clone(),
     };
     let mut id = site.requests.next();
     let from_page = request.headers().contains_key(ORIGIN);
@@ -197,7 +195,7 @@ async fn answer(
                 reply = reply.with(CONNECTION, HeaderValue::from_static("close"));
             }
             if error.code() == ErrorCode::MethodNotAllowed {
-                reply = reply.with(ALLOW, allowed(site, &seen));
+                reply = reply.with(ALLOW, allowed(&seen));
             }
             reply
         }
@@ -245,7 +243,7 @@ async fn decide(
         ));
     }
     match route {
-        Route::Metadata => Ok(metadata::reply(&site.server)),
+        Route::Metadata => metadata::reply(&site.server),
         Route::Endpoint(endpoint) => {
             let request = request::whole(parts, body, presented, Arc::clone(id)).await?;
             endpoint.serve(&site.server, &request).await
@@ -298,14 +296,13 @@ fn one_line(text: &str) -> String {
 }
 
 /// RFC 9110 section 10.2.1.
-fn allowed(site: &Site, seen: &Seen) -> HeaderValue {
+fn allowed(seen: &Seen) -> HeaderValue {
     let endpoint = crate::endpoint::ENDPOINTS
         .iter()
         .find(|endpoint| endpoint.name() == seen.endpoint);
     let methods = endpoint.map_or(&[Method::GET, Method::HEAD][..], |endpoint| {
         endpoint.methods()
     });
-    let _ = site;
     HeaderValue::from_str(&listed(methods)).unwrap_or_else(|_| HeaderValue::from_static("GET"))
 }
 

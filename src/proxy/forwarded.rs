@@ -1,5 +1,6 @@
 //! What came with a request from a trusted web server, before and after decoding (RFC 9440).
 
+use std::fmt;
 use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
@@ -24,15 +25,26 @@ pub struct Located<'a> {
 pub enum Verdict {
     /// There is no verify header to look for.
     NotAsked,
-    /// The header is absent or empty.
+    /// The header is absent.
     Absent {
         /// Whether that means that nothing was verified.
         required: bool,
     },
     /// Exactly `SUCCESS`.
     Success,
-    /// Anything else, in printable ASCII, 128 characters at most.
+    /// Anything else, an empty value too, in printable ASCII, 128 characters at most.
     Failed(Box<str>),
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotAsked => f.write_str("none is looked for (--verify-header none)"),
+            Self::Absent { .. } => f.write_str("absent"),
+            Self::Success => f.write_str("SUCCESS"),
+            Self::Failed(text) => f.write_str(text),
+        }
+    }
 }
 
 /// What was forwarded with a request, decoded.

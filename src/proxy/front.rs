@@ -263,7 +263,7 @@ impl Front {
             return Ok(Verdict::NotAsked);
         };
         Ok(match one_line(headers, name)? {
-            None | Some(b"") => self.no_verdict(),
+            None => self.no_verdict(),
             Some(b"SUCCESS") => Verdict::Success,
             Some(other) => Verdict::Failed(printable(other)),
         })

@@ -12,6 +12,7 @@
 //! - Every record with an end is removed without being asked for.
 
 mod file;
+pub mod keyring;
 mod last_seen;
 mod memory;
 mod redis;

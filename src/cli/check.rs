@@ -1,0 +1,88 @@
+//! `certbound check`: everything that is wrong, all at once, and what to write instead.
+
+use std::io::Write;
+
+use clap::ArgMatches;
+
+use super::{Ended, World, load};
+use crate::config::{Fault, Finding, Settings, Source};
+
+/// Checks, prints a line for each finding, and says no if there is one.
+pub(super) fn run(matches: &ArgMatches, world: World, out: &mut dyn Write) -> Ended {
+    let (settings, mut findings) = super::settings(matches, world);
+    if settings.is_none() && findings.is_empty() {
+        return Ended::Usage;
+    }
+    if let Some(settings) = &settings {
+        files(settings, &mut findings);
+        match tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        {
+            Ok(runtime) => runtime.block_on(places(settings, world, &mut findings)),
+            Err(error) => {
+                super::complain(format!("the runtime could not be started: {error}"));
+                return Ended::No;
+            }
+        }
+    }
+    for finding in &findings {
+        // A closed pipe changes nothing about the answer, which is the exit code.
+        let _ = writeln!(out, "{finding}");
+    }
+    if findings.is_empty() {
+        let _ = writeln!(out, "nothing is wrong");
+        Ended::Done
+    } else {
+        Ended::No
+    }
+}
+
+/// The files that the configuration names.
+fn files(settings: &Settings, findings: &mut Vec<Finding>) {
+    if let Err(finding) = load::window(settings) {
+        findings.push(finding);
+    }
+    let trust = load::trust(settings)
+        .map_err(|mut found| findings.append(&mut found))
+        .ok();
+    let remote = load::remote(settings)
+        .map_err(|found| findings.push(found))
+        .ok();
+    if let (Some(trust), Some(remote)) = (&trust, &remote) {
+        findings.append(&mut load::remarks(settings, trust, remote));
+    }
+}
+
+/// The store, and the keys in it or in their folder.
+async fn places(settings: &Settings, world: World, findings: &mut Vec<Finding>) {
+    let store = match load::store(settings).await {
+        Ok(store) => store,
+        Err(finding) => return findings.push(finding),
+    };
+    let fault = |problem: String, remedy: &str| {
+        Finding::error(Source::Flag("store"), Fault::new(problem, remedy))
+    };
+    if let Err(error) = store.ready().await {
+        return findings.push(fault(
+            error.to_string(),
+            "start the store, or name another by --store",
+        ));
+    }
+    if let Ok(warnings) = store.warnings().await {
+        for warning in warnings {
+            findings.push(Finding::warning(
+                Source::Flag("store"),
+                Fault::new(warning, "see the README on stores"),
+            ));
+        }
+    }
+    match load::keyring(settings, &store) {
+        Err(finding) => findings.push(finding),
+        Ok(keyring) => {
+            if let Err(error) = keyring.read((world.clock)()).await {
+                findings.push(fault(error.to_string(), "mend or remove what is named; keys are made at the next start if there are none"));
+            }
+        }
+    }
+}

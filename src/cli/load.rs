@@ -1,0 +1,299 @@
+//! From settings to the things they name: files read, registrations and certificates understood.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use crate::cert::{ClientAuthorities, ClientCertificate, RevocationLists};
+use crate::client::belief::Belief;
+use crate::client::registration::AccessTokenFormat;
+use crate::client::{ClientKeys, Registry};
+use crate::config::{
+    self, Fault, Finding, KeysPlace, Settings, Source, StoreUrl, VerifyHeaderSetting,
+};
+use crate::endpoint;
+use crate::key::seal::SealingKey;
+use crate::outbound::address::Policy;
+use crate::outbound::fetch::{Outbound, TIME_LIMIT};
+use crate::outbound::jwks::RemoteKeys;
+use crate::outbound::roots::Roots;
+use crate::proxy::presented::Window;
+use crate::proxy::{Encoding, Front, Headers, ProxySecret, TrustedPeers, VerifyHeader};
+use crate::store::keyring::Keyring;
+use crate::store::{self, Store};
+
+/// What cannot be used, and why.
+fn broken(path: &Path, problem: impl std::fmt::Display, remedy: &str) -> Finding {
+    Finding::error(
+        Source::Named(path.to_owned()),
+        Fault::new(problem.to_string(), remedy),
+    )
+}
+
+/// A file that must be there.
+fn read(path: &Path, flag: &str) -> Result<Vec<u8>, Finding> {
+    std::fs::read(path).map_err(|error| {
+        broken(
+            path,
+            format!("cannot be read: {error}"),
+            &format!("write the file, or name another by {flag}"),
+        )
+    })
+}
+
+fn read_text(path: &Path, flag: &str) -> Result<String, Finding> {
+    String::from_utf8(read(path, flag)?)
+        .map_err(|_| broken(path, "is not UTF-8", &format!("write {flag} as UTF-8 text")))
+}
+
+/// Everything that is read from files and may be read again.
+pub(super) fn trust(settings: &Settings) -> Result<endpoint::Trust, Vec<Finding>> {
+    let mut findings = Vec::new();
+    let clients = clients(&settings.clients)
+        .map_err(|mut found| findings.append(&mut found))
+        .ok();
+    let belief = belief(settings).map_err(|found| findings.push(found)).ok();
+    match (clients, belief) {
+        (Some(clients), Some(belief)) => Ok(endpoint::Trust { clients, belief }),
+        _ => Err(findings),
+    }
+}
+
+fn clients(path: &Path) -> Result<Registry, Vec<Finding>> {
+    let text = read_text(path, "--clients").map_err(|finding| vec![finding])?;
+    Registry::read(&text).map_err(|problems| {
+        problems
+            .into_iter()
+            .map(|problem| {
+                let (what, remedy) = problem.text.rsplit_once("; ").map_or_else(
+                    || (problem.text.clone(), "mend the registration".to_owned()),
+                    |(what, remedy)| (what.to_owned(), remedy.to_owned()),
+                );
+                let client = problem
+                    .client
+                    .map_or_else(String::new, |client| format!("client {client:?}: "));
+                let source = Source::File {
+                    path: path.to_owned(),
+                    line: problem.line,
+                    key: problem.member.unwrap_or_else(|| "registration".into()),
+                };
+                Finding::error(source, Fault::new(format!("{client}{what}"), remedy))
+            })
+            .collect()
+    })
+}
+
+fn belief(settings: &Settings) -> Result<Belief, Finding> {
+    let authorities = settings.client_ca.as_deref().map(authorities).transpose()?;
+    let revocation = settings
+        .client_crl
+        .as_deref()
+        .map(|path| {
+            let content = read(path, "--client-crl")?;
+            RevocationLists::read([content.as_slice()], settings.crl_grace).map_err(|error| {
+                broken(
+                    path,
+                    error,
+                    "give a PEM or DER revocation list of the clients' CA",
+                )
+            })
+        })
+        .transpose()?;
+    Ok(Belief::new(
+        authorities,
+        revocation,
+        settings.front_end_verifies,
+    ))
+}
+
+fn authorities(path: &Path) -> Result<ClientAuthorities, Finding> {
+    let text = read_text(path, "--client-ca")?;
+    ClientAuthorities::from_pem(&text).map_err(|error| {
+        broken(
+            path,
+            error,
+            "give a PEM bundle with at least one self-signed CA certificate",
+        )
+    })
+}
+
+/// How certificates reach us.
+pub(super) fn window(settings: &Settings) -> Result<Window, Finding> {
+    let trusted: Result<TrustedPeers, _> = settings
+        .trusted_proxies
+        .iter()
+        .map(|proxy| proxy.as_str().parse())
+        .collect();
+    let flag = |name, problem: String| {
+        Finding::error(Source::Flag(name), Fault::new(problem, "write another"))
+    };
+    let trusted = trusted.map_err(|error| flag("trusted-proxy", error.to_string()))?;
+    let secret = settings
+        .proxy_secret
+        .as_ref()
+        .map(|secret| ProxySecret::new(secret.expose().as_bytes()))
+        .transpose()
+        .map_err(|error| flag("proxy-secret-file", error.to_string()))?;
+    let encoding: Encoding = settings
+        .client_cert_encoding
+        .as_str()
+        .parse()
+        .map_err(|error| flag("client-cert-encoding", format!("{error}")))?;
+    let headers = Headers {
+        certificate: settings.client_cert_header.clone(),
+        chain: settings.client_cert_chain_header.clone(),
+        verify: VerifyHeader {
+            name: settings.verify_header.name().cloned(),
+            required: matches!(settings.verify_header, VerifyHeaderSetting::Set(_)),
+        },
+        user: None,
+        address: settings.client_address_header.clone(),
+        request_id: settings.request_id_header.clone(),
+    };
+    let front = Front::new(trusted, secret, headers, encoding)
+        .map_err(|error| flag("client-cert-header", error.to_string()))?;
+    Ok(Window::new(front))
+}
+
+/// What certbound itself may call.
+pub(super) fn remote(settings: &Settings) -> Result<RemoteKeys<ClientKeys>, Finding> {
+    let pem = settings
+        .outbound_ca
+        .as_deref()
+        .map(|path| read(path, "--outbound-ca").map(|content| (path, content)))
+        .transpose()?;
+    let roots = pem
+        .as_ref()
+        .map_or(Roots::System, |(_, content)| Roots::Pem(content));
+    let policy = if settings.outbound_allow_private {
+        Policy::AllowPrivate
+    } else {
+        Policy::Public
+    };
+    let outbound = Outbound::new(roots, policy, TIME_LIMIT).map_err(|error| {
+        let path = pem
+            .as_ref()
+            .map_or(Path::new("--outbound-ca"), |(path, _)| *path);
+        broken(path, error, "give a PEM bundle of CA certificates")
+    })?;
+    Ok(RemoteKeys::new(outbound, ClientKeys::fetched))
+}
+
+/// Opens the store, which need not be reachable for that.
+pub(super) async fn store(settings: &Settings) -> Result<Arc<dyn Store>, Finding> {
+    let redis_ca = settings
+        .store_ca
+        .as_deref()
+        .map(|path| read(path, "--store-ca"))
+        .transpose()?;
+    let url = match &settings.store {
+        StoreUrl::Memory => "memory:".to_owned(),
+        StoreUrl::File(path) => format!("file:{}", path.display()),
+        StoreUrl::Redis(url) => url.secret().expose().to_owned(),
+    };
+    let url = Zeroizing::new(url);
+    store::open(&url, &store::Options { redis_ca })
+        .await
+        .map_err(|error| {
+            Finding::error(
+                Source::Flag("store"),
+                Fault::new(
+                    error.to_string(),
+                    "name a store that can be opened by --store",
+                ),
+            )
+        })
+}
+
+/// Where the signing keys are.
+pub(super) fn keyring(settings: &Settings, store: &Arc<dyn Store>) -> Result<Keyring, Finding> {
+    Ok(match &settings.keys {
+        KeysPlace::Directory(folder) => Keyring::Folder(folder.clone()),
+        KeysPlace::Store => Keyring::Record {
+            store: Arc::clone(store),
+            seal: None,
+        },
+        KeysPlace::EncryptedStore(secret) => {
+            let seal = SealingKey::from_secret(secret.expose().as_bytes()).map_err(|error| {
+                Finding::error(
+                    Source::Flag("store-secret-file"),
+                    Fault::new(
+                        error.to_string(),
+                        "write a secret of at least 32 characters into the file",
+                    ),
+                )
+            })?;
+            Keyring::Record {
+                store: Arc::clone(store),
+                seal: Some(seal),
+            }
+        }
+    })
+}
+
+/// The settings that endpoints look at.
+pub(super) fn endpoints(settings: &Settings) -> endpoint::Settings {
+    endpoint::Settings {
+        issuer: settings.issuer.clone(),
+        mtls_base: settings.mtls_base.clone(),
+        access_token_ttl: settings.access_token_ttl,
+        access_token_format: match settings.access_token_format {
+            config::AccessTokenFormat::Jwt => AccessTokenFormat::Jwt,
+            config::AccessTokenFormat::Opaque => AccessTokenFormat::Opaque,
+        },
+        whoami: settings.whoami,
+    }
+}
+
+/// What an operator should know about registrations that are good in themselves.
+pub(super) fn remarks(
+    settings: &Settings,
+    trust: &endpoint::Trust,
+    remote: &RemoteKeys<ClientKeys>,
+) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for client in trust.clients.iter() {
+        let mut say = |member: &str, problem: String, remedy: String| {
+            let source = Source::Named(settings.clients.clone());
+            let problem = format!(
+                "client {:?}: {member}: {problem}",
+                client.client_id().as_str()
+            );
+            findings.push(Finding::warning(source, Fault::new(problem, remedy)));
+        };
+        for remark in client.authenticator().remarks() {
+            let (problem, remedy) = remark
+                .split_once("; ")
+                .unwrap_or((&remark, "look at the registration"));
+            say(
+                "tls_client_auth_subject_dn",
+                problem.to_owned(),
+                remedy.to_owned(),
+            );
+        }
+        if let Some(uri) = client.jwks_uri()
+            && let Err(error) = remote.destination(uri)
+        {
+            say("jwks_uri", format!("it will not be called: {error}"), "publish the keys at an https URL on a public address, or set --outbound-allow-private".into());
+        }
+        if client.is_bound() && settings.trusted_proxies.is_empty() {
+            say(
+                "tls_client_certificate_bound_access_tokens",
+                "its tokens are to be bound to a certificate, and nobody's certificate header is believed".into(),
+                "name the web server by --trusted-proxy".into(),
+            );
+        }
+    }
+    findings.sort_by(|one, other| one.problem().cmp(other.problem()));
+    findings
+}
+
+/// The certificate in a file, as PEM or DER.
+pub(super) fn certificate(content: &[u8]) -> Result<ClientCertificate, String> {
+    if content.starts_with(&[0x30]) {
+        return ClientCertificate::from_der(content.to_vec()).map_err(|error| error.to_string());
+    }
+    let text = std::str::from_utf8(content).map_err(|_| "it is neither DER nor PEM".to_owned())?;
+    ClientCertificate::from_pem(text).map_err(|error| error.to_string())
+}

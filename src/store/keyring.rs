@@ -1,0 +1,307 @@
+//! Where the signing keys are kept: a folder of PEM files, or one record of the store, sealed or not.
+//! Several instances share them: whoever comes first makes them, the others find them.
+
+use std::fmt;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Store, StoreError};
+use crate::key::algorithm::SigningAlgorithm;
+use crate::key::seal::SealingKey;
+use crate::key::set::{KeySet, ManagedKey};
+use crate::key::signing::SigningKey;
+use crate::oauth::secret::Digest;
+use crate::oauth::time::Timestamp;
+use crate::record::{Changes, Condition, Key, Kind, Record};
+
+/// How often a change is tried again when another instance changes the keys at the same time.
+const TRIES: usize = 8;
+
+/// The place of the signing keys.
+pub enum Keyring {
+    /// PEM files in this folder.
+    Folder(PathBuf),
+    /// One record of the store.
+    Record {
+        /// The store.
+        store: Arc<dyn Store>,
+        /// What the record is sealed with, if it is.
+        seal: Option<SealingKey>,
+    },
+}
+
+impl Keyring {
+    /// The keys, made if there are none yet: one for each algorithm, so that every registration finds
+    /// the one it asks for.
+    pub async fn open(&self, now: Timestamp) -> Result<KeySet, KeyringError> {
+        let found = self.read(now).await?;
+        if found.keys().is_empty() {
+            self.change(now, add_missing).await
+        } else {
+            Ok(found)
+        }
+    }
+
+    /// The keys as they are now; none is no error.
+    pub async fn read(&self, now: Timestamp) -> Result<KeySet, KeyringError> {
+        match self {
+            Self::Folder(folder) => read_folder(folder),
+            Self::Record { store, seal } => {
+                let record = store
+                    .get(&[record_key()], now)
+                    .await?
+                    .into_iter()
+                    .next()
+                    .flatten();
+                record.map_or_else(
+                    || Ok(KeySet::new()),
+                    |record| unseal(seal.as_ref(), &record.value),
+                )
+            }
+        }
+    }
+
+    /// Changes the keys: what `change` makes of them is kept, unless another instance was faster, in
+    /// which case it is asked again about what that one left.
+    pub async fn change(
+        &self,
+        now: Timestamp,
+        change: impl Fn(KeySet, Timestamp) -> Result<KeySet, KeyringError> + Send + Sync,
+    ) -> Result<KeySet, KeyringError> {
+        match self {
+            Self::Folder(folder) => {
+                let before = read_folder(folder)?;
+                let after = change(before.clone(), now)?;
+                write_folder(folder, &before, &after)?;
+                Ok(after)
+            }
+            Self::Record { store, seal } => {
+                for _ in 0..TRIES {
+                    let key = record_key();
+                    let record = store
+                        .get(std::slice::from_ref(&key), now)
+                        .await?
+                        .into_iter()
+                        .next()
+                        .flatten();
+                    let (before, condition) = match record {
+                        None => (KeySet::new(), Condition::Absent),
+                        Some(record) => (
+                            unseal(seal.as_ref(), &record.value)?,
+                            Condition::Is(record.value),
+                        ),
+                    };
+                    let after = change(before, now)?;
+                    let value = match seal {
+                        Some(seal) => seal
+                            .seal(&after)
+                            .map_err(|error| KeyringError::Key(error.to_string()))?,
+                        None => after
+                            .to_json()
+                            .map_err(|error| KeyringError::Key(error.to_string()))?
+                            .to_vec(),
+                    };
+                    let changes = Changes::none().expect(key.clone(), condition).put(
+                        key,
+                        Record {
+                            value,
+                            expires: None,
+                        },
+                    );
+                    match store.commit(&changes, now).await {
+                        Ok(()) => return Ok(after),
+                        Err(StoreError::Conflict(_)) => {}
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+                Err(KeyringError::Contended)
+            }
+        }
+    }
+}
+
+/// Makes a key for each algorithm that has none.
+pub fn add_missing(keys: KeySet, now: Timestamp) -> Result<KeySet, KeyringError> {
+    let mut keys = keys;
+    for algorithm in SigningAlgorithm::ALL {
+        if keys.signer(*algorithm, now).is_none() {
+            keys = add(keys, *algorithm, now)?;
+        }
+    }
+    Ok(keys)
+}
+
+/// Makes one more key, which signs from now on.
+pub fn add(
+    keys: KeySet,
+    algorithm: SigningAlgorithm,
+    now: Timestamp,
+) -> Result<KeySet, KeyringError> {
+    let made = generate(algorithm)?;
+    keys.with(ManagedKey::new(made, now, now))
+        .map_err(|error| KeyringError::Key(error.to_string()))
+}
+
+/// A new key.
+pub fn generate(algorithm: SigningAlgorithm) -> Result<Arc<SigningKey>, KeyringError> {
+    SigningKey::generate(algorithm)
+        .map(Arc::new)
+        .map_err(|error| KeyringError::Key(error.to_string()))
+}
+
+/// There is one record of keys, under a name of its own.
+fn record_key() -> Key {
+    Key::new(Kind::SigningKeys, &Digest::of(b"signing keys"))
+}
+
+fn unseal(seal: Option<&SealingKey>, value: &[u8]) -> Result<KeySet, KeyringError> {
+    let keys = match seal {
+        Some(seal) => seal.open(value),
+        None => KeySet::from_json(value),
+    };
+    keys.map_err(|error| KeyringError::Key(error.to_string()))
+}
+
+fn read_folder(folder: &Path) -> Result<KeySet, KeyringError> {
+    let failed = |path: &Path, cause: String| KeyringError::File {
+        path: path.to_owned(),
+        cause,
+    };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(KeySet::new()),
+        Err(error) => return Err(failed(folder, error.to_string())),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry
+            .map_err(|error| failed(folder, error.to_string()))?
+            .path();
+        if path.extension().is_some_and(|extension| extension == "pem") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let mut keys = KeySet::new();
+    for path in paths {
+        let text = fs::read_to_string(&path).map_err(|error| failed(&path, error.to_string()))?;
+        let text = zeroize::Zeroizing::new(text);
+        let key = ManagedKey::from_pem(&text).map_err(|error| failed(&path, error.to_string()))?;
+        keys = keys
+            .with(key)
+            .map_err(|error| failed(&path, error.to_string()))?;
+    }
+    Ok(keys)
+}
+
+/// Writes the keys that are new or changed, each whole or not at all, and removes those that are gone.
+fn write_folder(folder: &Path, before: &KeySet, after: &KeySet) -> Result<(), KeyringError> {
+    let failed = |path: &Path, error: std::io::Error| KeyringError::File {
+        path: path.to_owned(),
+        cause: error.to_string(),
+    };
+    if !folder.exists() {
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .create(folder)
+            .map_err(|error| failed(folder, error))?;
+    }
+    for key in after.keys() {
+        let kid = key.key().kid();
+        let same = before
+            .keys()
+            .iter()
+            .any(|old| old.key().kid() == kid && old.retire_at() == key.retire_at());
+        if same {
+            continue;
+        }
+        let pem = key
+            .to_pem()
+            .map_err(|error| KeyringError::Key(error.to_string()))?;
+        let path = existing(folder, kid).unwrap_or_else(|| folder.join(format!("{kid}.pem")));
+        let draft = folder.join(format!(".{kid}.{}", std::process::id()));
+        let _ = fs::remove_file(&draft);
+        let written = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&draft)
+            .and_then(|mut file| {
+                file.write_all(pem.as_bytes())?;
+                file.sync_all()
+            })
+            .and_then(|()| fs::rename(&draft, &path));
+        if let Err(error) = written {
+            let _ = fs::remove_file(&draft);
+            return Err(failed(&path, error));
+        }
+    }
+    for key in before.keys() {
+        let kid = key.key().kid();
+        if !after.keys().iter().any(|kept| kept.key().kid() == kid)
+            && let Some(path) = existing(folder, kid)
+        {
+            fs::remove_file(&path).map_err(|error| failed(&path, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// The file that holds that key: an operator may have named it as they liked.
+fn existing(folder: &Path, kid: &str) -> Option<PathBuf> {
+    let own = folder.join(format!("{kid}.pem"));
+    if own.exists() {
+        return Some(own);
+    }
+    fs::read_dir(folder)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| {
+            path.extension().is_some_and(|extension| extension == "pem")
+                && fs::read_to_string(path).is_ok_and(|text| {
+                    ManagedKey::from_pem(&text).is_ok_and(|key| key.key().kid() == kid)
+                })
+        })
+}
+
+/// Why the keys could not be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyringError {
+    /// The store.
+    Store(StoreError),
+    /// A file or the folder.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The keys themselves.
+    Key(String),
+    /// Others changed the keys again and again meanwhile.
+    Contended,
+}
+
+impl From<StoreError> for KeyringError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for KeyringError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => write!(f, "the signing keys: {error}"),
+            Self::File { path, cause } => write!(f, "{}: {cause}", path.display()),
+            Self::Key(cause) => write!(f, "the signing keys: {cause}"),
+            Self::Contended => {
+                f.write_str("the signing keys were changed by others meanwhile; try again")
+            }
+        }
+    }
+}
+
+impl std::error::Error for KeyringError {}
