@@ -11,6 +11,7 @@ mod writer;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -115,7 +116,7 @@ impl FileStore {
 
     fn read(&self, keys: &[Key], now: Timestamp) -> Result<Vec<Option<Record>>, redb::Error> {
         let database = self.shared.database().ok_or(redb::Error::DatabaseClosed)?;
-        tables::read(&database, keys, now)
+        guarded(|| tables::read(&database, keys, now))
     }
 
     async fn write(&self, changes: Changes, now: Option<Timestamp>) -> Result<(), StoreError> {
@@ -239,11 +240,13 @@ fn open_database(path: &Path) -> Result<Database, String> {
     }
     forget_interrupted_creation(&file).map_err(|error| format!("cannot read {name}: {error}"))?;
     let backend = FileBackend::new(file).map_err(|error| refusal(path, error))?;
-    let database = redb::Builder::new()
-        .set_cache_size(CACHE)
-        .create_with_backend(backend)
-        .map_err(|error| refusal(path, error))?;
-    tables::create(&database).map_err(|error| format!("cannot write to {name}: {error}"))?;
+    let database = guarded(|| {
+        let mut builder = redb::Builder::new();
+        Ok(builder.set_cache_size(CACHE).create_with_backend(backend)?)
+    });
+    let database = database.map_err(|error| refusal(path, error))?;
+    guarded(|| tables::create(&database))
+        .map_err(|error| format!("cannot write to {name}: {error}"))?;
     // The name of a new file is on disk only when its directory is.
     fs::File::open(parent)
         .and_then(|directory| directory.sync_all())
@@ -268,6 +271,13 @@ fn forget_interrupted_creation(file: &fs::File) -> io::Result<()> {
     Ok(())
 }
 
+/// Calls redb, which may panic where the file was damaged: that is an error like any other. What it
+/// left half done in memory is not used again, or only by redb, which knows its locks are poisoned.
+fn guarded<T>(call: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::Error> {
+    catch_unwind(AssertUnwindSafe(call))
+        .unwrap_or_else(|_| Err(redb::Error::Corrupted("it is damaged".to_owned())))
+}
+
 fn in_use(path: &Path) -> String {
     format!(
         "{} is in use by another certbound: give each its own file, or share a Redis",
@@ -275,13 +285,11 @@ fn in_use(path: &Path) -> String {
     )
 }
 
-fn refusal(path: &Path, error: redb::DatabaseError) -> String {
+fn refusal(path: &Path, error: impl Into<redb::Error>) -> String {
     let name = path.display();
-    match error {
-        redb::DatabaseError::DatabaseAlreadyOpen => in_use(path),
-        redb::DatabaseError::Storage(redb::StorageError::Io(error))
-            if error.kind() == io::ErrorKind::InvalidData =>
-        {
+    match error.into() {
+        redb::Error::DatabaseAlreadyOpen => in_use(path),
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
             format!("{name} is not a store of certbound's: name another file, or move it away")
         }
         error => format!("cannot open {name}: {error}"),

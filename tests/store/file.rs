@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use certbound::record::{Changes, Condition, Key, Kind};
 use certbound::store::{self, OpenError, Options, Store};
@@ -194,6 +195,53 @@ async fn loses_nothing_when_its_process_is_killed() {
                 .await
                 .expect("the store answers");
             assert_ne!(found.iter().flatten().count(), 1, "{name} was made by half");
+        }
+    }
+}
+
+#[tokio::test]
+async fn may_be_killed_while_it_is_made() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for round in 0..20_u64 {
+        let path = directory.path().join(round.to_string());
+        let mut child = child("commit", &path, None);
+        std::thread::sleep(Duration::from_millis(round));
+        child.kill().expect("a child can be killed");
+        child.wait().expect("a child can be awaited");
+        let store = open(&file_url(&path)).await;
+        put(&*store, &token("after"), record("after", 60)).await;
+    }
+}
+
+#[tokio::test]
+async fn may_be_damaged() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("store");
+    let store = open(&file_url(&path)).await;
+    let names: Vec<Key> = (0..500).map(|number| token(&number.to_string())).collect();
+    for some in names.chunks(100) {
+        let put = |changes: Changes, name: &Key| changes.put(name.clone(), record("whole", 60));
+        let changes = some.iter().fold(Changes::none(), put);
+        store.commit(&changes, NOW).await.expect("no conditions");
+    }
+    drop(store);
+    let whole = std::fs::read(&path).expect("the file is there");
+    for round in 0..40 {
+        let mut damaged = whole.clone();
+        let from = 4096 + round * (damaged.len() - 4096) / 40;
+        damaged[from..(from + 3000).min(whole.len())].fill(0x5a);
+        std::fs::write(&path, damaged).expect("a file can be written");
+        // Whatever it finds, it says so and nothing else breaks.
+        if let Ok(store) = store::open(&file_url(&path), &Options::default()).await {
+            for name in &names {
+                if let Ok(found) = store.get(std::slice::from_ref(name), NOW).await {
+                    assert_eq!(found.len(), 1);
+                }
+            }
+            let changes = Changes::none().put(token("new"), record("new", 60));
+            if let Err(error) = store.commit(&changes, NOW).await {
+                cause(error);
+            }
         }
     }
 }

@@ -11,6 +11,18 @@ use crate::contract::{contract, contract_of_instances, several_keys};
 use crate::support::redis_server::{RedisServer, free_port};
 use crate::{NOW, await_ready, cause, open, put, record, token, value};
 
+/// How many connections the server has had.
+fn connections(raw: &mut redis::Connection) -> u64 {
+    let info: String = redis::cmd("INFO")
+        .arg("stats")
+        .query(raw)
+        .expect("it answers");
+    let mut lines = info.lines();
+    let had = lines.find_map(|line| line.strip_prefix("total_connections_received:"));
+    had.and_then(|number| number.parse().ok())
+        .expect("INFO stats tells it")
+}
+
 fn raw(server: &RedisServer) -> redis::Connection {
     let client = redis::Client::open(server.url()).expect("that is a URL");
     client.get_connection().expect("the server runs")
@@ -330,7 +342,13 @@ async fn that_cannot_write_is_not_ready() {
     let promoted: redis::RedisResult<()> =
         redis::cmd("REPLICAOF").arg(&["NO", "ONE"]).query(&mut raw);
     promoted.expect("the server obeys");
+    let before = connections(&mut raw);
     await_ready(&*store).await;
+    assert_eq!(
+        connections(&mut raw),
+        before + 1,
+        "its name might lead to another by now"
+    );
 
     // What is not ours is not taken for a record.
     let foreign = format!("cb:{}", token("foreign").as_str());

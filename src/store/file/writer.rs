@@ -1,6 +1,5 @@
 //! The one thread that writes to the file, many commits in one transaction.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +12,7 @@ use tokio::sync::oneshot;
 use super::super::StoreError;
 use super::super::last_seen::LastSeen;
 use super::tables::{self, Tables};
-use super::{Shared, open_database};
+use super::{Shared, guarded, open_database};
 use crate::oauth::time::Timestamp;
 use crate::record::{Changes, Key};
 
@@ -111,11 +110,8 @@ impl Writer {
     fn write(&mut self, batch: &[Request]) -> Result<Written, String> {
         let database = self.database()?;
         let now = self.last_seen.estimate();
-        // The transaction is lost if anything panics, and so is this database; nothing else is
-        // touched in there.
-        let written = catch_unwind(AssertUnwindSafe(|| transact(&database, batch, now)))
-            .map_err(|_| "the store's file is damaged".to_owned())
-            .and_then(|written| written.map_err(|error| format!("the store's file: {error}")));
+        let written = guarded(|| transact(&database, batch, now))
+            .map_err(|error| format!("the store's file: {error}"));
         drop(database);
         self.shared
             .failing
