@@ -69,7 +69,7 @@ impl Flag {
 }
 
 /// The environment variable that goes with the flag of that name.
-pub(super) fn environment(name: &str) -> String {
+pub fn environment(name: &str) -> String {
     format!("CERTBOUND_{}", name.to_ascii_uppercase().replace('-', "_"))
 }
 

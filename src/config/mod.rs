@@ -25,7 +25,7 @@ mod written;
 pub use address::{Group, ListenAddress};
 pub use file::read_text;
 pub use finding::{Fault, Finding, Severity, Source};
-pub use flags::{Fallback, Flag, Kind, clap_arguments, reference};
+pub use flags::{Fallback, Flag, Kind, clap_arguments, environment as environment_name, reference};
 pub use header::VerifyHeaderSetting;
 pub use settings::{KeysPlace, Settings};
 pub use store_url::{RedisUrl, StoreUrl};

@@ -1,7 +1,5 @@
 //! Introspection (RFC 7662), with `cnf` (RFC 8705 section 3.2), and signed on demand (RFC 9701).
 
-use std::sync::Arc;
-
 use http::Method;
 use serde::Serialize;
 
@@ -165,7 +163,7 @@ async fn sign(
     let algorithm = caller
         .introspection_alg()
         .unwrap_or(SigningAlgorithm::Rs256);
-    let keys = Arc::clone(&server.keys()?);
+    let keys = arc_swap::Guard::into_inner(server.keys()?);
     let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
     let make = move || {
         let key = keys

@@ -136,6 +136,18 @@ impl KeySet {
         Ok(self)
     }
 
+    /// Whether both hold the same keys with the same dates, whatever their order.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let dates = |key: &ManagedKey| (key.active_from, key.retire_at);
+        let has = |key: &ManagedKey| {
+            other
+                .keys
+                .iter()
+                .any(|one| one.key.kid() == key.key.kid() && dates(one) == dates(key))
+        };
+        self.keys.len() == other.keys.len() && self.keys.iter().all(has)
+    }
+
     /// Every key, retired or not.
     pub fn keys(&self) -> &[ManagedKey] {
         &self.keys
