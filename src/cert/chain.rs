@@ -146,10 +146,33 @@ impl ClientAuthorities {
             .map(|configured| CertificateDer::from(configured.as_ref()))
             .chain(chain.iter().filter_map(|octets| intermediate(octets)))
             .collect();
-        let lists: Vec<&CertRevocationList<'_>> =
-            revocation.map(RevocationLists::lists).unwrap_or_default();
+        let search = |lists: &[&CertRevocationList<'_>]| {
+            self.search(&end_entity, &intermediates, lists, now, revocation)
+        };
+        let Some(revocation) = revocation else {
+            return search(&[]).map_err(ChainError::from);
+        };
+        let mut verdict = Err(webpki::Error::UnknownRevocationStatus);
+        for lists in revocation.orders() {
+            verdict = search(&lists);
+            if verdict != Err(webpki::Error::InvalidCrlSignatureForPublicKey) {
+                break;
+            }
+        }
+        verdict.map_err(ChainError::from)
+    }
+
+    /// Searches a path, with revocation lists in the order in which an issuer's is looked for.
+    fn search(
+        &self,
+        end_entity: &EndEntityCert<'_>,
+        intermediates: &[CertificateDer<'_>],
+        lists: &[&CertRevocationList<'_>],
+        now: Timestamp,
+        revocation: Option<&RevocationLists>,
+    ) -> Result<(), webpki::Error> {
         // Whether a list has expired is asked in `accept`, because of the grace.
-        let options = RevocationOptionsBuilder::new(&lists).ok().map(|options| {
+        let options = RevocationOptionsBuilder::new(lists).ok().map(|options| {
             options
                 .with_depth(RevocationCheckDepth::Chain)
                 .with_status_policy(UnknownStatusPolicy::Allow)
@@ -161,14 +184,13 @@ impl ClientAuthorities {
             .verify_for_usage(
                 ALGORITHMS,
                 &self.anchors,
-                &intermediates,
+                intermediates,
                 UnixTime::since_unix_epoch(Duration::from_secs(now.unix())),
                 KeyUsage::client_auth(),
                 options,
                 Some(&accept),
             )
             .map(|_| ())
-            .map_err(ChainError::from)
     }
 
     /// What is asked of a path beyond what the path builder does.

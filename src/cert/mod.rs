@@ -23,3 +23,6 @@ pub use registered::RegisteredName;
 pub use revocation::RevocationLists;
 pub use san::{RegisteredSan, SubjectAltName};
 pub use thumbprint::Thumbprint;
+
+#[cfg(test)]
+mod tests;
