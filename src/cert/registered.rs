@@ -12,7 +12,8 @@ use std::str::FromStr;
 
 use super::attribute::Oid;
 use super::der::{self, Reader};
-use super::name::{Attribute, DistinguishedName, NameError, Rdn, write_rdns};
+use super::name::{DistinguishedName, NameError};
+use super::rdn::{Attribute, Rdn, write_rdns};
 
 /// A registered name longer than this is refused: octets.
 const MAX_LENGTH: usize = 16 * 1024;
