@@ -82,7 +82,7 @@ impl ClientAuthorities {
             let der = CertificateDer::from(certificate.der().to_vec());
             if is_anchor(&certificate) {
                 let anchor = anchor_from_trusted_cert(&der)
-                    .map_err(|error| AuthorityError::Unreadable(format!("{error:?}")))?;
+                    .map_err(|error| AuthorityError::Unreadable(in_a_word(&error)))?;
                 authorities.anchors.push(anchor.to_owned());
                 authorities.validities.push(*certificate.validity());
             } else {
@@ -121,6 +121,14 @@ impl ClientAuthorities {
         let mut anchors = self.anchors.iter().zip(&self.validities);
         anchors.any(|(own, valid)| own == anchor && valid.at(now).is_ok())
     }
+}
+
+/// What the path builder calls an error, without the octets and names that it carries.
+pub(super) fn in_a_word(error: &webpki::Error) -> String {
+    let mut text = format!("{error:?}");
+    let word = text.find(|character: char| !character.is_ascii_alphanumeric());
+    text.truncate(word.unwrap_or(text.len()));
+    text
 }
 
 /// Whether a certificate is issued by its own subject and signed by its own key. SHA-1 will do

@@ -2,7 +2,7 @@
 //! section 2.1).
 //!
 //! Certificates that a web server forwards beside the leaf are hints: what is not a certificate
-//! among them is passed over, and so is what is self-issued, because authorities come from
+//! among them is passed over, and a self-signed one leads nowhere, because authorities come from
 //! configuration alone. There are at most eight of them, of 64 KiB together, and the path builder
 //! has a budget of signatures and steps, so that no chain takes long.
 
@@ -15,7 +15,7 @@ use webpki::{
     RevocationOptionsBuilder, UnknownStatusPolicy, VerifiedPath,
 };
 
-use super::authority::{ALGORITHMS, ClientAuthorities};
+use super::authority::{ALGORITHMS, ClientAuthorities, in_a_word};
 use super::certificate::ClientCertificate;
 use super::revocation::{Against, RevocationLists};
 use super::validity::OutsideValidity;
@@ -135,8 +135,7 @@ impl ClientAuthorities {
 /// A forwarded certificate that may be tried as an intermediate.
 fn intermediate(octets: &[u8]) -> Option<CertificateDer<'_>> {
     let certificate = CertificateDer::from(octets);
-    let read = EndEntityCert::try_from(&certificate).ok()?;
-    (read.subject() != read.issuer()).then_some(())?;
+    EndEntityCert::try_from(&certificate).ok()?;
     Some(CertificateDer::from(octets))
 }
 
@@ -174,7 +173,7 @@ impl From<webpki::Error> for ChainError {
             Error::RequiredEkuNotFoundContext(_) | Error::EmptyEkuExtension => {
                 Self::ExtendedKeyUsage
             }
-            other => Self::Other(format!("{other:?}")),
+            other => Self::Other(in_a_word(&other)),
         }
     }
 }

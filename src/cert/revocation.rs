@@ -9,6 +9,7 @@ use std::fmt;
 
 use webpki::{Cert, CertRevocationList, OwnedCertRevocationList};
 
+use super::authority::in_a_word;
 use super::der::{self, DerError, Reader};
 use super::pem::{self, PemError};
 use super::validity::{read_optional_time, read_time};
@@ -124,7 +125,7 @@ impl RevocationList {
     fn read(octets: &[u8]) -> Result<Self, RevocationError> {
         der::strict(octets)?;
         let list = OwnedCertRevocationList::from_der(octets)
-            .map_err(|error| RevocationError::Unreadable(format!("{error:?}")))?;
+            .map_err(|error| RevocationError::Unreadable(in_a_word(&error)))?;
         let mut outer = Reader::new(octets).expect(der::SEQUENCE)?.reader();
         let mut fields = outer.expect(der::SEQUENCE)?.reader();
         fields.optional(der::INTEGER)?;

@@ -76,7 +76,7 @@ fn what_a_leaf_may_be_used_for() {
         (vec![ku], vec![Eku::ClientAuth], Ok(()), Ok(())),
         (
             vec![ku, KeyUsagePurpose::KeyEncipherment],
-            vec![Eku::ServerAuth, Eku::ClientAuth],
+            vec![Eku::ServerAuth, Eku::ClientAuth, Eku::CodeSigning],
             Ok(()),
             Ok(()),
         ),

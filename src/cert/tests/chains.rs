@@ -158,6 +158,12 @@ fn what_is_forwarded_beside_the_leaf() {
     );
     assert_eq!(error, Err(ChainError::NoPath));
 
+    // A new root key under the old name, certified by the old one, is an intermediate like any.
+    let rolled = root.below(ca("root"));
+    let of_rolled = rolled.leaf(&named("leaf"));
+    let verdict = authorities.verify(&of_rolled, &[rolled.der()], NOW, None);
+    assert_eq!(verdict, Ok(()));
+
     assert_eq!(verify(&vec![inter.der(); MAX_CHAIN]), Ok(()));
     assert_eq!(
         verify(&vec![inter.der(); MAX_CHAIN + 1]),
