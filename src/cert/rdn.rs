@@ -44,10 +44,11 @@ impl Rdn {
         self.sorted.iter().map(|at| self.attributes[*at].key())
     }
 
-    /// Whether one of its attributes is a country.
-    pub(super) fn is_country(&self) -> bool {
-        let country = |attribute: &Attribute| attribute.oid.octets() == [85, 4, 6];
-        self.attributes.iter().any(country)
+    /// Whether it is of a kind that stands at the top of a tree: a country or a domain component.
+    pub(super) fn is_top(&self) -> bool {
+        let short = |attribute: &Attribute| attribute.oid.known().and_then(|known| known.short);
+        let top = |attribute| matches!(short(attribute), Some("C" | "DC"));
+        self.attributes.iter().any(top)
     }
 }
 
