@@ -56,6 +56,7 @@ fn every_case_is_decided_as_it_says() {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "says why nothing was tested")]
 fn and_those_of_the_shared_corpus() {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/dn-corpus.jsonl");
     match cases(&shared) {

@@ -101,11 +101,9 @@ fn primitive(value: &Tlv<'_>) -> Result<(), DerError> {
             _ => None,
         },
         BIT_STRING => match octets {
-            [] | [8..=255, ..] => Some("a BIT STRING"),
             [0, ..] => None,
-            [_] => Some("a BIT STRING"),
-            [unused, .., last] if last & ((1 << unused) - 1) != 0 => Some("a BIT STRING"),
-            _ => None,
+            [unused @ 1..=7, .., last] if last & ((1 << unused) - 1) == 0 => None,
+            _ => Some("a BIT STRING"),
         },
         0x05 if !octets.is_empty() => Some("a NULL"),
         OBJECT_IDENTIFIER if !is_oid(octets) => Some("an OBJECT IDENTIFIER"),

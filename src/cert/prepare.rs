@@ -171,6 +171,7 @@ mod tests {
             ("\u{661}", "1"),
             ("\u{e9}", "e"),
             ("a \u{301}", "a\u{301}"),
+            ("x \u{b4}", "x\u{b4}"),
         ] {
             assert_ne!(case_ignore(one), case_ignore(other), "{one:?} {other:?}");
         }

@@ -12,7 +12,8 @@ use std::str::FromStr;
 
 use super::attribute::Oid;
 use super::der::{self, Reader};
-use super::name::{Attribute, DistinguishedName, NameError, Rdn, write_rdns};
+use super::name::{DistinguishedName, NameError};
+use super::rdn::{Attribute, Rdn, write_rdns};
 
 /// A registered name longer than this is refused: octets.
 const MAX_LENGTH: usize = 16 * 1024;
@@ -28,12 +29,12 @@ impl RegisteredName {
     }
 
     /// The string with its RDNs turned round, where this one looks as if it were written first
-    /// RDN first, country leftmost, as directories and some programs print it: a hint for
+    /// RDN first, country or domain leftmost, as directories and some programs print it: a hint for
     /// messages, by which nothing is decided.
     pub fn looks_reversed(&self) -> Option<String> {
         let rdns = self.0.rdns();
         let (first, last) = (rdns.first()?, rdns.last()?);
-        (last.is_country() && !first.is_country()).then(|| Reversed(rdns).to_string())
+        (last.is_top() && !first.is_top()).then(|| Reversed(rdns).to_string())
     }
 }
 
@@ -433,5 +434,7 @@ mod tests {
         assert_eq!(hint("C=US,O=b,CN=a"), Ok(Some("CN=a,O=b,C=US".into())));
         assert_eq!(hint("CN=a,O=b,C=US"), Ok(None));
         assert_eq!(hint("C=US"), Ok(None));
+        let domain = Ok(Some("CN=a,DC=example,DC=com".into()));
+        assert_eq!(hint("DC=com,DC=example,CN=a"), domain);
     }
 }

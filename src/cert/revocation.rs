@@ -9,10 +9,16 @@ use std::fmt;
 
 use webpki::{Cert, CertRevocationList, OwnedCertRevocationList};
 
+use super::authority::in_a_word;
 use super::der::{self, DerError, Reader};
 use super::pem::{self, PemError};
 use super::validity::{read_optional_time, read_time};
 use crate::oauth::time::{Lifetime, Timestamp};
+
+/// How many lists of one issuer are tried for the one that its present key signed.
+const MAX_TURNS: usize = 8;
+/// How many lists may be configured.
+const MAX_LISTS: usize = 1000;
 
 const AUTHORITY_KEY_IDENTIFIER: &[u8] = &[85, 29, 35];
 
@@ -29,6 +35,8 @@ struct RevocationList {
     authority_key: Vec<u8>,
     this_update: Timestamp,
     next_update: Timestamp,
+    /// How many lists of the same issuer stand before it.
+    turn: usize,
 }
 
 impl RevocationLists {
@@ -46,12 +54,20 @@ impl RevocationLists {
         for file in files {
             for octets in blocks(file)? {
                 let new = RevocationList::read(&octets)?;
-                match lists.iter_mut().find(|list| list.has_scope_of(&new)) {
-                    Some(old) if old.this_update < new.this_update => *old = new,
+                let same = lists.iter().position(|list| list.has_scope_of(&new));
+                match same {
+                    Some(at) if lists[at].this_update < new.this_update => lists[at] = new,
                     Some(_) => {}
+                    None if lists.len() == MAX_LISTS => return Err(RevocationError::TooMany),
                     None => lists.push(new),
                 }
             }
+        }
+        for at in 0..lists.len() {
+            let (earlier, rest) = lists.split_at_mut(at);
+            let issuer = rest[0].list.issuer();
+            let same = |list: &&RevocationList| list.list.issuer() == issuer;
+            rest[0].turn = earlier.iter().filter(same).count();
         }
         if lists.is_empty() {
             return Err(RevocationError::Nothing);
@@ -69,9 +85,15 @@ impl RevocationLists {
         self.lists.len()
     }
 
-    /// The lists as the path builder takes them.
-    pub(super) fn lists(&self) -> Vec<&CertRevocationList<'static>> {
-        self.lists.iter().map(|list| &list.list).collect()
+    /// The lists in the orders in which the path builder is to try them. It takes the first list
+    /// of an issuer by its name; an authority with a new key under its old name has one by each.
+    pub(super) fn orders(&self) -> impl Iterator<Item = Vec<&CertRevocationList<'static>>> {
+        let turns = self.lists.iter().map(|list| list.turn + 1).max();
+        (0..turns.unwrap_or(0).min(MAX_TURNS)).map(|turn| {
+            let mut order: Vec<&RevocationList> = self.lists.iter().collect();
+            order.sort_by_key(|list| list.turn != turn);
+            order.into_iter().map(|list| &list.list).collect()
+        })
     }
 
     /// Whether the lists speak against a certificate of a path at `now`, whatever scope they
@@ -103,7 +125,7 @@ impl RevocationList {
     fn read(octets: &[u8]) -> Result<Self, RevocationError> {
         der::strict(octets)?;
         let list = OwnedCertRevocationList::from_der(octets)
-            .map_err(|error| RevocationError::Unreadable(format!("{error:?}")))?;
+            .map_err(|error| RevocationError::Unreadable(in_a_word(&error)))?;
         let mut outer = Reader::new(octets).expect(der::SEQUENCE)?.reader();
         let mut fields = outer.expect(der::SEQUENCE)?.reader();
         fields.optional(der::INTEGER)?;
@@ -127,6 +149,7 @@ impl RevocationList {
             authority_key,
             this_update,
             next_update,
+            turn: 0,
         })
     }
 
@@ -151,6 +174,8 @@ fn blocks(file: &[u8]) -> Result<Vec<Vec<u8>>, RevocationError> {
 pub enum RevocationError {
     /// No list at all.
     Nothing,
+    /// More than a thousand.
+    TooMany,
     /// Not the wanted PEM.
     Pem(PemError),
     /// Not strict DER.
@@ -177,6 +202,7 @@ impl fmt::Display for RevocationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Nothing => f.write_str("no certificate revocation list"),
+            Self::TooMany => write!(f, "more than {MAX_LISTS} certificate revocation lists"),
             Self::Pem(error) => fmt::Display::fmt(error, f),
             Self::Der(error) => write!(f, "not a certificate revocation list: {error}"),
             Self::NoNextUpdate => {
