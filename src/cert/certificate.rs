@@ -1,13 +1,15 @@
 //! The certificate of a client (RFC 5280 section 4.1).
 //!
-//! Read by this floor's own strict reader: a certificate is accepted in one encoding only, and one
-//! whose subject cannot be compared is still a certificate, because tokens bound to it and
-//! registrations of the whole certificate do not ask for the subject.
+//! Strict DER by this floor's own reader, so that a certificate is accepted in one encoding only, then
+//! taken apart by `x509-parser`. One whose subject cannot be compared is still a certificate, because
+//! tokens bound to it and registrations of the whole certificate do not ask for the subject.
 
 use std::fmt;
 use std::ops::Range;
 
-use super::der::{self, DerError, Reader};
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+use super::der::{self, DerError};
 use super::key::{self, PublicKey, WeakKey};
 use super::name::{DistinguishedName, NameError};
 use super::pem::{self, PemError};
@@ -201,57 +203,40 @@ struct Parts {
 }
 
 impl Parts {
+    /// Takes a certificate apart. What holds of the octets was shown before: here is the structure.
     fn read(der: &[u8]) -> Result<Self, CertificateError> {
-        let mut certificate = Reader::new(der).expect(der::SEQUENCE)?.reader();
-        let mut fields = certificate.expect(der::SEQUENCE)?.reader();
-        let algorithm = certificate.expect(der::SEQUENCE)?;
-        certificate.expect(der::BIT_STRING)?;
-        certificate.end()?;
-
-        let version = match fields.optional(0xa0)? {
-            None => 1,
-            Some(tagged) => {
-                let mut inner = tagged.reader();
-                let number = inner.expect(der::INTEGER)?;
-                inner.end()?;
-                match number.content() {
-                    [1] => 2,
-                    [2] => 3,
-                    _ => return Err(CertificateError::Version),
-                }
-            }
-        };
-        let serial = fields.expect(der::INTEGER)?;
-        let serial = serial.range().end - serial.content().len()..serial.range().end;
+        let structure = || CertificateError::Der(DerError::Unexpected);
+        let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| structure())?;
+        if !rest.is_empty() {
+            return Err(CertificateError::Der(DerError::Trailing));
+        }
+        let fields = &certificate.tbs_certificate;
         // The outer identifier is not signed: were it free, it would be a second encoding.
-        if fields.expect(der::SEQUENCE)?.whole() != algorithm.whole() {
+        if fields.signature != certificate.signature_algorithm {
             return Err(CertificateError::SignatureAlgorithm);
         }
-        let issuer = fields.expect(der::SEQUENCE)?.range();
-        let validity = Validity::read(&fields.expect(der::SEQUENCE)?)?;
-        let subject = fields.expect(der::SEQUENCE)?.range();
-        let key_info = fields.expect(der::SEQUENCE)?.range();
-        let mut extensions = Extensions::default();
-        if version > 1 {
-            fields.optional(0x81)?;
-            fields.optional(0x82)?;
-        }
-        if version == 3
-            && let Some(tagged) = fields.optional(0xa3)?
-        {
-            extensions = Extensions::read(&tagged)?;
-        }
-        fields.end()?;
+        let version = match fields.version.0 {
+            number @ 0..=2 => number + 1,
+            _ => return Err(CertificateError::Version),
+        };
+        let place = |part: &[u8]| within(der, part).ok_or_else(structure);
         Ok(Self {
-            version,
-            serial,
-            issuer,
-            subject,
-            validity,
-            key_info,
-            extensions,
+            version: u8::try_from(version).map_err(|_| CertificateError::Version)?,
+            serial: place(fields.raw_serial())?,
+            issuer: place(fields.issuer.as_raw())?,
+            subject: place(fields.subject.as_raw())?,
+            validity: Validity::new(&fields.validity),
+            key_info: place(fields.subject_pki.raw)?,
+            extensions: Extensions::read(fields.extensions()),
         })
     }
+}
+
+/// Where in `whole` the slice `part` of it lies.
+fn within(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
+    let range = start..start.checked_add(part.len())?;
+    (whole.get(range.clone())? == part).then_some(range)
 }
 
 /// What is wrong with what should be a certificate.

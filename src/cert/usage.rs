@@ -5,7 +5,9 @@ use std::fmt;
 
 use super::attribute::Oid;
 use super::certificate::ClientCertificate;
-use super::der::{self, DerError, Reader, Tlv};
+use x509_parser::extensions::X509Extension;
+
+use super::der::{self, DerError, Reader};
 use super::key::WeakKey;
 use super::san::SubjectAltName;
 
@@ -104,23 +106,12 @@ pub(super) struct Extensions {
 }
 
 impl Extensions {
-    /// Reads the `[3]` field of a certificate.
-    pub(super) fn read(tagged: &Tlv<'_>) -> Result<Self, DerError> {
-        let mut outer = tagged.reader();
-        let mut list = outer.expect(der::SEQUENCE)?.reader();
-        outer.end()?;
+    /// Reads the extensions of a certificate; one that does not decode is remembered as that.
+    pub(super) fn read(extensions: &[X509Extension<'_>]) -> Self {
         let mut read = Self::default();
-        let mut seen = Vec::new();
-        while let Some(extension) = list.next()? {
-            if extension.tag() != der::SEQUENCE {
-                return Err(DerError::Unexpected);
-            }
-            let mut fields = extension.reader();
-            let oid = fields.expect(der::OBJECT_IDENTIFIER)?.content();
-            // DER leaves FALSE out, but issuers write it, and the signature covers it.
-            fields.optional(der::BOOLEAN)?;
-            let value = fields.expect(der::OCTET_STRING)?.content();
-            fields.end()?;
+        let mut seen = Vec::with_capacity(extensions.len());
+        for extension in extensions {
+            let (oid, value) = (extension.oid.as_bytes(), extension.value);
             seen.push(oid);
             match oid {
                 SUBJECT_ALT_NAME => {
@@ -141,7 +132,7 @@ impl Extensions {
             // Which of two lists of names would hold is anybody's guess.
             read.subject_alt_names.clear();
         }
-        Ok(read)
+        read
     }
 
     pub(super) fn subject_alt_names(&self) -> &[SubjectAltName] {

@@ -13,16 +13,15 @@ pub struct Validity {
 }
 
 impl Validity {
-    /// Reads a `Validity` sequence.
-    pub(super) fn read(sequence: &Tlv<'_>) -> Result<Self, DerError> {
-        let mut times = sequence.reader();
-        let not_before = read_time(&times.any()?)?;
-        let not_after = read_time(&times.any()?)?;
-        times.end()?;
-        Ok(Self {
-            not_before,
-            not_after,
-        })
+    /// Both ends, as the certificate has them.
+    pub(super) fn new(validity: &x509_parser::certificate::Validity) -> Self {
+        let time = |time: x509_parser::time::ASN1Time| {
+            Timestamp::from_unix(u64::try_from(time.timestamp()).unwrap_or_default())
+        };
+        Self {
+            not_before: time(validity.not_before),
+            not_after: time(validity.not_after),
+        }
     }
 
     /// The first second of it.

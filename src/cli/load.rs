@@ -218,10 +218,7 @@ pub(super) fn keyring(settings: &Settings, store: &Arc<dyn Store>) -> Result<Key
             let seal = SealingKey::from_secret(secret.expose().as_bytes()).map_err(|error| {
                 Finding::error(
                     Source::Flag("store-secret-file"),
-                    Fault::new(
-                        error.to_string(),
-                        "write a secret of at least 32 characters into the file",
-                    ),
+                    Fault::new(error.to_string(), "write one with: openssl rand -hex 32"),
                 )
             })?;
             Keyring::Record {

@@ -20,8 +20,11 @@ use crate::http::serve::{Numbered, Site, serve};
 use crate::key::set::KeySet;
 use crate::store::keyring::{Keyring, KeyringError};
 
-/// How often files and keys are looked at for changes.
+/// How often files are looked at for changes.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often keys are looked at. A new one is published long before it signs.
+const LOOK_AT_KEYS: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop.
 pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
@@ -218,9 +221,9 @@ fn replace(site: &Site, trust: Trust) {
 async fn keep_keys(site: Arc<Site>, keyring: Keyring) {
     let mut failed = false;
     loop {
-        tokio::time::sleep(LOOK).await;
-        let now = (site.server.clock)();
         let here = site.server.keys.load().keys().len();
+        tokio::time::sleep(if here == 0 { LOOK } else { LOOK_AT_KEYS }).await;
+        let now = (site.server.clock)();
         let read = if here == 0 {
             keyring.open(now).await
         } else {

@@ -90,13 +90,13 @@ impl Registered {
 
 impl Authenticator for Registered {
     fn authenticate(&self, attempt: &Attempt<'_>) -> Result<UseOnce, Refused> {
-        let secret = match attempt.credentials.proof() {
-            Proof::Basic(secret) if self.basic => secret,
-            Proof::Post(secret) if !self.basic => secret,
+        let right = match attempt.credentials.proof() {
+            Proof::Basic(secret) if self.basic => secret.has_digest(&self.digest),
+            Proof::Post(secret) if !self.basic => secret.digest() == self.digest,
             Proof::Nothing => return Err(Refused::NoSecret),
             other => return Err(Refused::OtherMethod(other.method())),
         };
-        if secret.digest() != self.digest {
+        if !right {
             return Err(Refused::WrongSecret);
         }
         if self.expires.is_some_and(|expires| expires <= attempt.now) {

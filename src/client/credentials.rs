@@ -8,7 +8,7 @@ use http::header::AUTHORIZATION;
 use crate::key::jws::UnverifiedJws;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
-use crate::oauth::secret::Secret;
+use crate::oauth::secret::{Digest, Secret};
 
 /// The only assertion type that authenticates (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -27,11 +27,31 @@ pub enum Proof<'a> {
     /// Neither secret nor assertion.
     Nothing,
     /// A secret in the `Authorization` header.
-    Basic(Secret),
+    Basic(BasicSecret),
     /// A secret in the body.
     Post(Secret),
     /// A signed assertion.
     Assertion(UnverifiedJws<'a>),
+}
+
+/// The password of an `Authorization` header. RFC 6749 section 2.3.1 has it form-encoded, many clients
+/// send it as it is, and `a+b` can be read either way: whichever digest was registered is meant.
+#[derive(Debug)]
+pub struct BasicSecret {
+    plain: Secret,
+    decoded: Option<Secret>,
+}
+
+impl BasicSecret {
+    /// Whether either reading has that digest.
+    pub fn has_digest(&self, digest: &Digest) -> bool {
+        let plain = self.plain.digest() == *digest;
+        let decoded = self
+            .decoded
+            .as_ref()
+            .is_some_and(|secret| secret.digest() == *digest);
+        plain | decoded
+    }
 }
 
 impl Proof<'_> {
@@ -122,7 +142,7 @@ impl<'a> Credentials<'a> {
 }
 
 /// The user name and password of RFC 6749 section 2.3.1, both form-encoded before they were joined.
-fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
+fn basic(headers: &HeaderMap) -> Result<Option<(String, BasicSecret)>, OAuthError> {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let Some(line) = lines.next() else {
         return Ok(None);
@@ -152,20 +172,25 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, Secret)>, OAuthError> {
         .map(Secret::new)
         .map_err(|_| malformed())?;
     let (id, secret) = joined.expose().split_once(':').ok_or_else(malformed)?;
-    let id = form_decoded(id).ok_or_else(malformed)?;
-    let secret = form_decoded(secret).ok_or_else(malformed)?;
-    Ok(Some((id, Secret::new(secret))))
+    let id = form_decoded(id).unwrap_or_else(|| id.to_owned());
+    let decoded = form_decoded(secret).map(Secret::new);
+    Ok(Some((
+        id,
+        BasicSecret {
+            plain: Secret::new(secret.to_owned()),
+            decoded,
+        },
+    )))
 }
 
-/// One form-encoded value, decoded by the same strict rules as a body.
+/// One form-encoded value, decoded by the same strict rules as a body; none where it is no such thing.
 fn form_decoded(text: &str) -> Option<String> {
-    if text.contains('&') || text.contains('=') {
-        // Not a form-encoded value; many clients send such secrets as they are.
-        return Some(text.to_owned());
+    if text.contains(['&', '=']) {
+        return None;
     }
-    let pair = format!("v={text}");
-    let form = Form::parse(pair.as_bytes()).ok()?;
-    Some(form.value("v").unwrap_or_default().to_owned())
+    let pair = Secret::new(format!("v={text}"));
+    let form = Form::parse(pair.expose().as_bytes()).ok()?;
+    form.value("v").map(str::to_owned)
 }
 
 fn assertion<'a>(form: &'a Form<'a>) -> Result<Option<UnverifiedJws<'a>>, OAuthError> {

@@ -101,7 +101,7 @@ metadata! {
     refresh_token_binding: String,
     /// `always` or `never`.
     refresh_token_rotation: String,
-    /// `required`, `optional`, ``, `S256` or `plain`.
+    /// `required`, `optional`, `S256`, `plain`, or empty.
     pkce: String,
     /// From acr to level of authentication.
     acr_loa_map: std::collections::BTreeMap<String, u32>,
@@ -258,7 +258,10 @@ impl Lines<'_> {
     fn line_of(&mut self, part: &str) -> usize {
         let start = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
         let passed = self.text.as_bytes().get(self.at..start).unwrap_or_default();
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count();
+        self.line += passed
+            .split(|byte| *byte == b'\n')
+            .count()
+            .saturating_sub(1);
         self.at = start.max(self.at);
         self.line
     }

@@ -222,7 +222,7 @@ impl Registry {
                         client: named.clone(),
                         member: Some(wrong.member.into()),
                         text: wrong.text,
-                    }))
+                    }));
                 }
             }
         }

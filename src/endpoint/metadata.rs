@@ -11,7 +11,7 @@ use crate::oauth::error::OAuthError;
 /// The document.
 pub fn reply(server: &Server) -> Result<Reply, OAuthError> {
     let settings = &server.settings;
-    let served = || {
+    let endpoints = || {
         ENDPOINTS
             .iter()
             .filter(|endpoint| endpoint.is_served(settings))
@@ -30,7 +30,7 @@ pub fn reply(server: &Server) -> Result<Reply, OAuthError> {
         .iter()
         .map(|alg| alg.name())
         .collect();
-    for endpoint in served() {
+    for endpoint in endpoints() {
         let Some(name) = endpoint.metadata() else {
             continue;
         };
@@ -55,7 +55,7 @@ pub fn reply(server: &Server) -> Result<Reply, OAuthError> {
         .keys()?
         .algorithms((server.clock)())
         .into_iter()
-        .map(|alg| alg.name())
+        .map(super::super::key::algorithm::SigningAlgorithm::name)
         .collect();
     put(
         "introspection_signing_alg_values_supported".into(),
@@ -66,7 +66,7 @@ pub fn reply(server: &Server) -> Result<Reply, OAuthError> {
         json!(true),
     );
     if let Some(base) = &settings.mtls_base {
-        let aliases: Map<String, Value> = served()
+        let aliases: Map<String, Value> = endpoints()
             .filter(|endpoint| endpoint.authenticates_clients())
             .filter_map(|endpoint| {
                 Some((

@@ -125,13 +125,13 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
                 parent.display()
             )
         })?;
-    let made = folder.join("s");
-    let bound = UnixListener::bind(&made).and_then(|listener| {
-        fs::set_permissions(&made, fs::Permissions::from_mode(mode))?;
+    let draft = folder.join("s");
+    let bound = UnixListener::bind(&draft).and_then(|listener| {
+        fs::set_permissions(&draft, fs::Permissions::from_mode(mode))?;
         if let Some(group) = group {
-            std::os::unix::fs::chown(&made, None, Some(group))?;
+            std::os::unix::fs::chown(&draft, None, Some(group))?;
         }
-        fs::rename(&made, path)?;
+        fs::rename(&draft, path)?;
         Ok(listener)
     });
     let _ = fs::remove_dir_all(&folder);

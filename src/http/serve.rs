@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, HeaderName, HeaderValue, ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, HeaderName, HeaderValue,
 };
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
@@ -180,12 +180,11 @@ async fn answer(
         cors: false,
     };
     let mut id = site.requests.next();
-    let from_page = request.headers().contains_key(ORIGIN);
     let decided = decide(site, peer, request, &mut seen, &mut id).await;
     let reply = match decided {
         Ok(reply) => reply,
         Err(error) => {
-            refused(&error, &seen, &id);
+            refused(&error, &seen, &id, peer);
             let mut reply = Reply::from(&error);
             if matches!(
                 error.code(),
@@ -205,7 +204,7 @@ async fn answer(
         reply.status.as_u16(),
         began.elapsed().as_secs_f64(),
     );
-    respond(reply, seen.cors && from_page)
+    respond(reply, seen.cors)
 }
 
 async fn decide(
@@ -252,33 +251,33 @@ async fn decide(
 }
 
 /// The line in the log for a request that was refused: what really happened, once.
-fn refused(error: &OAuthError, seen: &Seen, id: &str) {
+fn refused(error: &OAuthError, seen: &Seen, id: &str, peer: Peer) {
     let cause = one_line(error.cause());
     let status = error.code().status().as_u16();
+    let (endpoint, code) = (seen.endpoint, error.code().name());
+    let peer = match peer {
+        Peer::Tcp(address) => address.to_string(),
+        Peer::Unix => "unix".to_owned(),
+    };
     if status >= 500 {
         tracing::error!(
             request = id,
-            endpoint = seen.endpoint,
+            peer,
+            endpoint,
             status,
-            error = error.code().name(),
+            error = code,
             cause,
             "failed"
         );
-    } else if seen.endpoint == "token" {
-        tracing::warn!(
-            target: "audit",
-            event = "token_refused",
-            request = id,
-            status,
-            error = error.code().name(),
-            cause,
-        );
+    } else if endpoint == "token" {
+        tracing::warn!(target: "audit", event = "token_refused", request = id, peer, status, error = code, cause);
     } else {
         tracing::warn!(
             request = id,
-            endpoint = seen.endpoint,
+            peer,
+            endpoint,
             status,
-            error = error.code().name(),
+            error = code,
             cause,
             "refused"
         );

@@ -89,7 +89,7 @@ impl fmt::Display for KeyError {
             ),
             Self::Stored(what) => write!(f, "the stored signing keys cannot be read: {what}"),
             Self::SecretTooShort => f.write_str(
-                "the secret is shorter than 32 octets: make one with `openssl rand -base64 48`",
+                "the secret is shorter than 16 octets: make one with `openssl rand -base64 48`",
             ),
             Self::Sealed(what) => write!(f, "the stored signing keys do not open: {what}"),
             Self::Claims => f.write_str("the claims have no JSON form"),
