@@ -418,3 +418,120 @@ fn later_members(metadata: &Metadata, wrong: &mut Vec<Contradiction>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::metadata;
+    use super::*;
+
+    /// The members that are wrong with a registration, or none.
+    fn wrong(members: &str) -> Vec<(&'static str, String)> {
+        let (read, problems) = metadata::read(&format!("[{{{members}}}]"));
+        assert!(problems.is_empty(), "{members}: {problems:?}");
+        let (_, metadata) = read.into_iter().next().expect("one registration");
+        match ClientRegistration::from_metadata(metadata) {
+            Ok(_) => Vec::new(),
+            Err(wrong) => wrong.into_iter().map(|w| (w.member, w.text)).collect(),
+        }
+    }
+
+    fn made(members: &str) -> ClientRegistration {
+        let (read, _) = metadata::read(&format!("[{{{members}}}]"));
+        let (_, metadata) = read.into_iter().next().expect("one registration");
+        ClientRegistration::from_metadata(metadata).expect("a registration of this table")
+    }
+
+    const TLS: &str = r#""client_id":"a","token_endpoint_auth_method":"tls_client_auth""#;
+
+    #[test]
+    fn contradictions_name_the_member() {
+        let dn = r#""tls_client_auth_subject_dn":"CN=a""#;
+        let secret = r#""client_secret":"x""#;
+        for (members, member) in [
+            (format!("{TLS}"), "tls_client_auth_subject_dn"),
+            (format!(r#"{TLS},{dn},"tls_client_auth_san_dns":"a.example""#), "tls_client_auth_san_dns"),
+            (format!(r#"{TLS},"tls_client_auth_subject_dn":"/CN=a""#), "tls_client_auth_subject_dn"),
+            (format!(r#"{TLS},"tls_client_auth_subject_dn":"""#), "tls_client_auth_subject_dn"),
+            (format!(r#"{TLS},"tls_client_auth_subject_dn":".*""#), "tls_client_auth_subject_dn"),
+            (format!(r#"{TLS},"tls_client_auth_san_ip":"10.0.0.0/8""#), "tls_client_auth_san_ip"),
+            (format!(r#"{TLS},"tls_client_auth_san_dns":"*.example.com""#), "tls_client_auth_san_dns"),
+            (format!("{TLS},{dn},{secret}"), "client_secret"),
+            (format!(r#"{TLS},{dn},"tls_client_auth_alternatives":[{{}}]"#), "tls_client_auth_alternatives"),
+            (
+                format!(r#"{TLS},{dn},"tls_client_auth_alternatives":[{{"tls_client_auth_san_dns":"b.example","not_after":"soon"}}]"#),
+                "tls_client_auth_alternatives",
+            ),
+            (format!(r#"{TLS},{dn},"tls_client_auth_trust_anchors":"none""#), "tls_client_auth_trust_anchors"),
+            (format!(r#"{TLS},{dn},"grant_types":[]"#), "tls_client_certificate_bound_access_tokens"),
+            (format!(r#"{TLS},{dn},"dpop_bound_access_tokens":true"#), "dpop_bound_access_tokens"),
+            (format!(r#"{TLS},{dn},"grant_types":["client_credential"]"#), "grant_types"),
+            (format!(r#"{TLS},{dn},"scope":"a\"b""#), "scope"),
+            (format!(r#"{TLS},{dn},"access_token_format":"xml""#), "access_token_format"),
+            (format!(r#"{TLS},{dn},"introspection_signed_response_alg":"none""#), "introspection_signed_response_alg"),
+            (format!(r#"{TLS},{dn},"pkce":"sometimes""#), "pkce"),
+            (r#""token_endpoint_auth_method":"none""#.to_owned(), "client_id"),
+            (r#""client_id":"é","token_endpoint_auth_method":"none""#.to_owned(), "client_id"),
+            (r#""client_id":"a""#.to_owned(), "client_secret_sha256"),
+            (format!(r#""client_id":"a",{secret},"client_secret_sha256":"00""#), "client_secret"),
+            (r#""client_id":"a","client_secret_sha256":"00""#.to_owned(), "client_secret_sha256"),
+            (r#""client_id":"a","token_endpoint_auth_method":"tls_client""#.to_owned(), "token_endpoint_auth_method"),
+            (r#""client_id":"a","token_endpoint_auth_method":"private_key_jwt""#.to_owned(), "jwks"),
+            (
+                r#""client_id":"a","token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[]}"#.to_owned(),
+                "jwks",
+            ),
+            (
+                r#""client_id":"a","token_endpoint_auth_method":"private_key_jwt","jwks_uri":"ftp://a""#.to_owned(),
+                "jwks_uri",
+            ),
+            (
+                r#""client_id":"a","token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[]},"jwks_uri":"https://a.example""#
+                    .to_owned(),
+                "jwks_uri",
+            ),
+            (
+                r#""client_id":"a","token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{"keys":[]}"#.to_owned(),
+                "jwks",
+            ),
+            (
+                r#""client_id":"a","token_endpoint_auth_method":"none","grant_types":["client_credentials"]"#.to_owned(),
+                "grant_types",
+            ),
+        ] {
+            let found = wrong(&members);
+            assert!(found.iter().any(|(name, _)| *name == member), "{members}: {found:?}");
+            assert!(found.iter().all(|(_, text)| text.len() > 10), "{members}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_alone_is_no_certificate() {
+        let key = r#"{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+        let method =
+            r#""client_id":"a","token_endpoint_auth_method":"self_signed_tls_client_auth""#;
+        let found = wrong(&format!(r#"{method},"jwks":{{"keys":[{key}]}}"#));
+        assert!(found[0].1.contains("x5c"), "{found:?}");
+        let pinned = key.replace(
+            "}",
+            r#","x5t#S256":"A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"}"#,
+        );
+        assert!(wrong(&format!(r#"{method},"jwks":{{"keys":[{pinned}]}}"#)).is_empty());
+    }
+
+    #[test]
+    fn defaults() {
+        let mtls = made(&format!(r#"{TLS},"tls_client_auth_subject_dn":"CN=a""#));
+        assert!(mtls.is_bound() && mtls.is_confidential() && mtls.may_use("client_credentials"));
+        let unbound = made(&format!(
+            r#"{TLS},"tls_client_auth_subject_dn":"CN=a","tls_client_certificate_bound_access_tokens":false"#
+        ));
+        assert!(!unbound.is_bound());
+        let secret = made(r#""client_id":"a","client_secret":"x""#);
+        assert_eq!(secret.method().name(), "client_secret_basic");
+        assert!(!secret.is_bound() && !secret.may_introspect_any());
+        let web =
+            made(r#""client_id":"a","client_secret":"x","redirect_uris":["https://a.example/cb"]"#);
+        assert!(!web.may_use("client_credentials"));
+        assert!(!made(r#""client_id":"a","token_endpoint_auth_method":"none""#).is_confidential());
+    }
+}
