@@ -58,23 +58,17 @@ impl DistinguishedName {
     /// The same as [`matches`](Self::matches), telling where the names part.
     pub fn compare(&self, registered: &RegisteredName) -> Result<(), NameMismatch> {
         let (own, other) = (&self.rdns, &registered.name().rdns);
-        if own.len() != other.len() {
-            return Err(NameMismatch::Length {
-                certificate: own.len(),
-                registered: other.len(),
-            });
+        let longest = own.len().max(other.len());
+        let parted = (1..=longest).find(|place| nth(own, *place) != nth(other, *place));
+        match parted {
+            None => Ok(()),
+            Some(place) => Err(NameMismatch {
+                place,
+                certificate: nth(own, place).map(Rdn::to_string),
+                registered: nth(other, place).map(Rdn::to_string),
+                lengths: (own.len(), other.len()),
+            }),
         }
-        let pairs = own.iter().rev().zip(other.iter().rev());
-        for (place, (own, other)) in pairs.enumerate() {
-            if own != other {
-                return Err(NameMismatch::Rdn {
-                    place: place + 1,
-                    certificate: own.to_string(),
-                    registered: other.to_string(),
-                });
-            }
-        }
-        Ok(())
     }
 
     /// Whether the registered name is this one written in the wrong direction, so that what to
@@ -106,46 +100,43 @@ impl fmt::Display for DistinguishedName {
     }
 }
 
-/// Where the subject of a certificate and a registered name part.
+/// The RDN at that place of the string: the last encoded one is the first.
+fn nth(rdns: &[Rdn], place: usize) -> Option<&Rdn> {
+    rdns.get(rdns.len().checked_sub(place)?)
+}
+
+/// Where the subject of a certificate and a registered name part: the first RDN that differs, after as
+/// many that are equal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NameMismatch {
-    /// They have different numbers of RDNs.
-    Length {
-        /// RDNs of the certificate.
-        certificate: usize,
-        /// RDNs of the registered name.
-        registered: usize,
-    },
-    /// They differ in this RDN, after as many that are equal.
-    Rdn {
-        /// Counted from 1 in the string, left to right.
-        place: usize,
-        /// That RDN of the certificate, as RFC 4514 has it.
-        certificate: String,
-        /// That RDN of the registered name.
-        registered: String,
-    },
+pub struct NameMismatch {
+    /// Counted from 1 in the string, left to right.
+    pub place: usize,
+    /// That RDN of the certificate, as RFC 4514 has it; none where its subject is shorter.
+    pub certificate: Option<String>,
+    /// That RDN of the registered name; none where that one is shorter.
+    pub registered: Option<String>,
+    /// How many RDNs the certificate and the registered name have.
+    pub lengths: (usize, usize),
 }
 
 impl fmt::Display for NameMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Length {
-                certificate,
-                registered,
-            } => write!(
+        let shown = |rdn: &Option<String>| rdn.clone().unwrap_or_else(|| "missing".to_owned());
+        write!(
+            f,
+            "RDN {} of the subject is {}, of the registered name {}",
+            self.place,
+            shown(&self.certificate),
+            shown(&self.registered)
+        )?;
+        let (certificate, registered) = self.lengths;
+        if certificate != registered {
+            write!(
                 f,
-                "the subject has {certificate} RDNs and the registered name {registered}"
-            ),
-            Self::Rdn {
-                place,
-                certificate,
-                registered,
-            } => write!(
-                f,
-                "RDN {place} of the subject is {certificate}, of the registered name {registered}"
-            ),
+                " (the subject has {certificate} RDNs and the registered name {registered})"
+            )?;
         }
+        Ok(())
     }
 }
 
@@ -300,17 +291,20 @@ mod tests {
         assert_eq!(name.compare(&registered("cn=A,o=B,c=us")), Ok(()));
         assert_eq!(
             name.compare(&registered("CN=a,O=x,C=US")),
-            Err(NameMismatch::Rdn {
+            Err(NameMismatch {
                 place: 2,
-                certificate: "O=b".into(),
-                registered: "O=x".into()
+                certificate: Some("O=b".into()),
+                registered: Some("O=x".into()),
+                lengths: (3, 3),
             })
         );
         assert_eq!(
             name.compare(&registered("CN=a")),
-            Err(NameMismatch::Length {
-                certificate: 3,
-                registered: 1
+            Err(NameMismatch {
+                place: 2,
+                certificate: Some("O=b".into()),
+                registered: None,
+                lengths: (3, 1),
             })
         );
         assert!(name.matches_reversed(&registered("C=US,O=b,CN=a")));

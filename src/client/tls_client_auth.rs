@@ -188,9 +188,14 @@ impl Selector {
         }
         match &self.name {
             Name::SubjectDn(registered) => match certificate.subject() {
-                Ok(subject) => subject
-                    .compare(registered)
-                    .map_err(|mismatch| mismatch.to_string()),
+                Ok(subject) => subject.compare(registered).map_err(|mismatch| {
+                    let reversed = if subject.matches_reversed(registered) {
+                        format!("; it would match reversed: write {subject}")
+                    } else {
+                        String::new()
+                    };
+                    format!("the subject is {subject}, the registered name {registered}: {mismatch}{reversed}")
+                }),
                 Err(error) => Err(format!(
                     "the certificate's subject matches nothing: {error}"
                 )),

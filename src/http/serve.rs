@@ -159,7 +159,12 @@ async fn connection<S>(
         .max_headers(HEADER_LINES)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
+        if error.is_parse() {
+            // hyper has answered 400 or 431 by itself, or closed what was no HTTP.
+            tracing::warn!(peer = whom(peer), %error, "refused: what arrived is no request");
+        } else {
+            tracing::debug!(peer = whom(peer), %error, "a connection ended early");
+        }
     }
 }
 
@@ -255,10 +260,7 @@ fn refused(error: &OAuthError, seen: &Seen, id: &str, peer: Peer) {
     let cause = one_line(error.cause());
     let status = error.code().status().as_u16();
     let (endpoint, code) = (seen.endpoint, error.code().name());
-    let peer = match peer {
-        Peer::Tcp(address) => address.to_string(),
-        Peer::Unix => "unix".to_owned(),
-    };
+    let peer = whom(peer);
     if status >= 500 {
         tracing::error!(
             request = id,
@@ -281,6 +283,14 @@ fn refused(error: &OAuthError, seen: &Seen, id: &str, peer: Peer) {
             cause,
             "refused"
         );
+    }
+}
+
+/// Who is at the other end of a connection, for the log.
+fn whom(peer: Peer) -> String {
+    match peer {
+        Peer::Tcp(address) => address.to_string(),
+        Peer::Unix => "unix".to_owned(),
     }
 }
 
