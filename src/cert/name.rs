@@ -58,23 +58,20 @@ impl DistinguishedName {
     /// The same as [`matches`](Self::matches), telling where the names part.
     pub fn compare(&self, registered: &RegisteredName) -> Result<(), NameMismatch> {
         let (own, other) = (&self.rdns, &registered.name().rdns);
-        if own.len() != other.len() {
-            return Err(NameMismatch::Length {
-                certificate: own.len(),
-                registered: other.len(),
-            });
-        }
-        let pairs = own.iter().rev().zip(other.iter().rev());
-        for (place, (own, other)) in pairs.enumerate() {
-            if own != other {
-                return Err(NameMismatch::Rdn {
-                    place: place + 1,
-                    certificate: own.to_string(),
-                    registered: other.to_string(),
-                });
+        let mut pairs = own.iter().rev().zip(other.iter().rev());
+        let first = pairs.position(|(own, other)| own != other);
+        match first {
+            None if own.len() == other.len() => Ok(()),
+            first => {
+                let at = first.unwrap_or(own.len().min(other.len()));
+                let printed = |rdns: &[Rdn]| rdns.iter().rev().nth(at).map(ToString::to_string);
+                Err(NameMismatch {
+                    place: at + 1,
+                    certificate: printed(own),
+                    registered: printed(other),
+                })
             }
         }
-        Ok(())
     }
 
     /// Whether the registered name is this one written in the wrong direction, so that what to
@@ -327,46 +324,30 @@ fn decode_units(units: std::slice::ChunksExact<'_, u8>, whole: bool) -> Option<S
     whole.then(|| units.map(unit).collect()).flatten()
 }
 
-/// Where the subject of a certificate and a registered name part.
+/// Where the subject of a certificate and a registered name part: the first RDN that differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NameMismatch {
-    /// They have different numbers of RDNs.
-    Length {
-        /// RDNs of the certificate.
-        certificate: usize,
-        /// RDNs of the registered name.
-        registered: usize,
-    },
-    /// They differ in this RDN, after as many that are equal.
-    Rdn {
-        /// Counted from 1 in the string, left to right.
-        place: usize,
-        /// That RDN of the certificate, as RFC 4514 has it.
-        certificate: String,
-        /// That RDN of the registered name.
-        registered: String,
-    },
+pub struct NameMismatch {
+    /// Counted from 1 in the string, left to right; all before it are equal.
+    pub place: usize,
+    /// That RDN of the certificate, as RFC 4514 has it; none where its subject ends before.
+    pub certificate: Option<String>,
+    /// That RDN of the registered name; none where that ends before.
+    pub registered: Option<String>,
 }
 
 impl fmt::Display for NameMismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Length {
-                certificate,
-                registered,
-            } => write!(
-                f,
-                "the subject has {certificate} RDNs and the registered name {registered}"
-            ),
-            Self::Rdn {
-                place,
-                certificate,
-                registered,
-            } => write!(
-                f,
-                "RDN {place} of the subject is {certificate}, of the registered name {registered}"
-            ),
-        }
+        let part = |part: &Option<String>| {
+            part.as_ref()
+                .map_or_else(|| "missing".to_owned(), ToString::to_string)
+        };
+        write!(
+            f,
+            "RDN {} of the subject is {}, of the registered name {}",
+            self.place,
+            part(&self.certificate),
+            part(&self.registered)
+        )
     }
 }
 
@@ -519,21 +500,19 @@ mod tests {
         let registered = |text: &str| text.parse::<RegisteredName>().expect("a name");
         let name = registered("CN=a,O=b,C=US").name().clone();
         assert_eq!(name.compare(&registered("cn=A,o=B,c=us")), Ok(()));
-        assert_eq!(
-            name.compare(&registered("CN=a,O=x,C=US")),
-            Err(NameMismatch::Rdn {
-                place: 2,
-                certificate: "O=b".into(),
-                registered: "O=x".into()
-            })
-        );
-        assert_eq!(
-            name.compare(&registered("CN=a")),
-            Err(NameMismatch::Length {
-                certificate: 3,
-                registered: 1
-            })
-        );
+        for (other, place, certificate, expected) in [
+            ("CN=a,O=x,C=US", 2, Some("O=b"), Some("O=x")),
+            ("CN=a", 2, Some("O=b"), None),
+            ("O=b,C=US", 1, Some("CN=a"), Some("O=b")),
+            ("CN=a,O=b,C=US,DC=x", 4, None, Some("DC=x")),
+        ] {
+            let mismatch = NameMismatch {
+                place,
+                certificate: certificate.map(str::to_owned),
+                registered: expected.map(str::to_owned),
+            };
+            assert_eq!(name.compare(&registered(other)), Err(mismatch), "{other}");
+        }
         assert!(name.matches_reversed(&registered("C=US,O=b,CN=a")));
         assert!(!name.matches_reversed(&registered("CN=a,O=b,C=US")));
         assert!(!name.matches_reversed(&registered("O=b,C=US,CN=a")));

@@ -188,9 +188,14 @@ impl Selector {
         }
         match &self.name {
             Name::SubjectDn(registered) => match certificate.subject() {
-                Ok(subject) => subject
-                    .compare(registered)
-                    .map_err(|mismatch| mismatch.to_string()),
+                Ok(subject) => subject.compare(registered).map_err(|mismatch| {
+                    let turned = if subject.matches_reversed(registered) {
+                        format!("; it is written in reverse: write {subject}")
+                    } else {
+                        String::new()
+                    };
+                    format!("the subject DN {subject} is not the registered {registered}: {mismatch}{turned}")
+                }),
                 Err(error) => Err(format!(
                     "the certificate's subject matches nothing: {error}"
                 )),
