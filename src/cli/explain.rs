@@ -109,7 +109,7 @@ fn explained(matches: &ArgMatches, world: World) -> Result<Decision, Vec<String>
         }
     };
     let supposed = suppositions(&given, &settings);
-    if let Some(why) = misread(&given, encoding) {
+    if let Some(why) = given.misread(encoding) {
         return Ok(refused(supposed, why));
     }
     let (mut steps, accepted) = decide(client_id, given, &settings, &trust, (world.clock)())
@@ -164,17 +164,6 @@ fn suppositions(given: &Given, settings: &Settings) -> Vec<String> {
     lines
 }
 
-/// Why `serve` would not read a captured value as it was read here.
-fn misread(given: &Given, configured: Encoding) -> Option<String> {
-    let Form::Header { encoding, value } = &given.form else {
-        return None;
-    };
-    let error = configured.decode(value).err()?;
-    Some(format!(
-        "with --client-cert-encoding {configured} this is 400 invalid_request at every path: {error}; write --client-cert-encoding {encoding} if this is what the web server forwards"
-    ))
-}
-
 /// The steps, of which the last one failed where the certificate is not accepted.
 fn decide(
     client_id: &str,
@@ -187,11 +176,7 @@ fn decide(
         return Ok((vec![unknown(client_id, &trust.clients)], false));
     };
     let (keys, fetched) = remote_keys(registration, settings, now)?;
-    let encoding = match given.form {
-        Form::Header { encoding, .. } => encoding,
-        Form::Der | Form::Pem => Encoding::AUTO,
-    };
-    let presented = Presented::supposed(given.certificate, given.chain, encoding);
+    let presented = given.supposed();
     let steps = Steps::default();
     let outcome = trust.clients.authenticate(&Attempt {
         credentials: &Credentials::certificate_only(client_id),

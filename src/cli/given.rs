@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgMatches, ValueHint, value_parser};
 
 use crate::cert::ClientCertificate;
+use crate::proxy::presented::Presented;
 use crate::proxy::{Decoded, Encoding, MAX_CHAIN, ProxyError};
 
 /// The most that is read: octets.
@@ -109,6 +110,26 @@ impl Given {
             ))),
             _ => Ok(given),
         }
+    }
+
+    /// Why `serve` would not read a captured value as it was read here.
+    pub(super) fn misread(&self, configured: Encoding) -> Option<String> {
+        let Form::Header { encoding, value } = &self.form else {
+            return None;
+        };
+        let error = configured.decode(value).err()?;
+        Some(format!(
+            "with --client-cert-encoding {configured} this is 400 invalid_request at every path: {error}; write --client-cert-encoding {encoding} if this is what the web server forwards"
+        ))
+    }
+
+    /// As if a trusted web server had forwarded and verified it.
+    pub(super) fn supposed(self) -> Presented {
+        let encoding = match self.form {
+            Form::Header { encoding, .. } => encoding,
+            Form::Der | Form::Pem => Encoding::AUTO,
+        };
+        Presented::supposed(self.certificate, self.chain, encoding)
     }
 
     fn from_octets(octets: Vec<u8>) -> Result<Self, NotGiven> {
