@@ -226,8 +226,8 @@ fn what_a_trusted_web_server_says() {
 fn a_verdict_is_exact() {
     for (value, expected) in [
         (None, Verdict::Absent { required: false }),
-        (Some(""), Verdict::Absent { required: false }),
-        (Some(" "), Verdict::Absent { required: false }),
+        (Some(""), Verdict::Failed("".into())),
+        (Some(" "), Verdict::Failed("".into())),
         (Some("SUCCESS"), Verdict::Success),
         (Some(" SUCCESS "), Verdict::Success),
         (Some("success"), Verdict::Failed("success".into())),
