@@ -147,6 +147,11 @@ impl ClientCertificate {
         Thumbprint::of(self.key_info())
     }
 
+    /// The octets of the `SubjectPublicKeyInfo`.
+    pub fn key_info(&self) -> &[u8] {
+        &self.der[self.key_info.clone()]
+    }
+
     /// Whether the key is strong enough to authenticate by. A registration of the whole
     /// certificate (RFC 8705 section 2.2) asks for this and for nothing else.
     pub fn strong_key(&self) -> Result<(), WeakKey> {
@@ -169,10 +174,6 @@ impl ClientCertificate {
 
     pub(super) fn subject_der(&self) -> &[u8] {
         &self.der[self.subject_range.clone()]
-    }
-
-    pub(super) fn key_info(&self) -> &[u8] {
-        &self.der[self.key_info.clone()]
     }
 }
 

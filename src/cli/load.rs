@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::cert::{ClientAuthorities, ClientCertificate, RevocationLists};
+use crate::cert::{ClientAuthorities, RevocationLists};
 use crate::client::belief::Belief;
 use crate::client::registration::AccessTokenFormat;
 use crate::client::{ClientKeys, Registry};
@@ -284,13 +284,4 @@ pub(super) fn remarks(
     }
     findings.sort_by(|one, other| one.problem().cmp(other.problem()));
     findings
-}
-
-/// The certificate in a file, as PEM or DER.
-pub(super) fn certificate(content: &[u8]) -> Result<ClientCertificate, String> {
-    if content.starts_with(&[0x30]) {
-        return ClientCertificate::from_der(content.to_vec()).map_err(|error| error.to_string());
-    }
-    let text = std::str::from_utf8(content).map_err(|_| "it is neither DER nor PEM".to_owned())?;
-    ClientCertificate::from_pem(text).map_err(|error| error.to_string())
 }

@@ -1,9 +1,15 @@
 //! The commands.
 
 mod check;
+mod completions;
+mod explain;
+mod given;
+mod inspect;
 mod keys;
 mod load;
 mod logging;
+mod matching;
+mod ready;
 mod serve;
 
 use std::ffi::OsString;
@@ -67,7 +73,11 @@ pub fn command() -> Command {
                 .about("Read the whole configuration and every file it names, reach the store, print what is wrong")
                 .args(config::clap_arguments()),
         )
+        .subcommand(inspect::command())
+        .subcommand(matching::command())
+        .subcommand(explain::command())
         .subcommand(keys::command())
+        .subcommand(completions::command())
 }
 
 /// Runs what the command line says.
@@ -84,7 +94,11 @@ pub fn run(arguments: Vec<OsString>, world: World, out: &mut dyn Write) -> Ended
     match matches.subcommand() {
         Some(("serve", matches)) => serve::run(matches, world),
         Some(("check", matches)) => check::run(matches, world, out),
+        Some(("inspect", matches)) => inspect::run(matches, world, out),
+        Some(("match", matches)) => matching::run(matches, out),
+        Some(("explain", matches)) => explain::run(matches, world, out),
         Some(("keys", matches)) => keys::run(matches, world, out),
+        Some(("completions", matches)) => completions::run(matches, out),
         _ => Ended::Usage,
     }
 }

@@ -53,6 +53,11 @@ impl ClientKeys {
         }
     }
 
+    /// What is wrong with the entries that carry a certificate and cannot be used.
+    pub fn unusable(&self) -> &[String] {
+        &self.unusable
+    }
+
     /// The public keys.
     pub fn keys(&self) -> &JwkSet {
         &self.keys

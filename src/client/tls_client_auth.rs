@@ -189,12 +189,12 @@ impl Selector {
         match &self.name {
             Name::SubjectDn(registered) => match certificate.subject() {
                 Ok(subject) => subject.compare(registered).map_err(|mismatch| {
-                    let reversed = if subject.matches_reversed(registered) {
-                        format!("; it would match reversed: write {subject}")
+                    let turned = if subject.matches_reversed(registered) {
+                        format!("; it is written in reverse: write {subject}")
                     } else {
                         String::new()
                     };
-                    format!("the subject is {subject}, the registered name {registered}: {mismatch}{reversed}")
+                    format!("the subject DN {subject} is not the registered {registered}: {mismatch}{turned}")
                 }),
                 Err(error) => Err(format!(
                     "the certificate's subject matches nothing: {error}"

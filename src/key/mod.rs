@@ -15,5 +15,6 @@ pub mod public;
 pub mod seal;
 pub mod set;
 pub mod signing;
+mod spki;
 
 pub use error::{JwsError, KeyError};

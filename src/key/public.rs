@@ -42,7 +42,7 @@ impl Curve {
         }
     }
 
-    const fn object_identifier(self) -> &'static [u8] {
+    pub(super) const fn object_identifier(self) -> &'static [u8] {
         match self {
             Self::P256 => &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
             Self::P384 => &[0x2b, 0x81, 0x04, 0x00, 0x22],
@@ -60,11 +60,11 @@ impl Curve {
 }
 
 /// id-ecPublicKey, RFC 5480 section 2.1.1.
-const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+pub(super) const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 /// rsaEncryption, RFC 3279 section 2.3.1.
-const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
+pub(super) const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 /// id-Ed25519, RFC 8410 section 3.
-const ID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+pub(super) const ID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
 
 /// RSA moduli from 2048 bits on; smaller ones can be factored by whoever cares enough.
 const RSA_MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
