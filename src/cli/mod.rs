@@ -1,6 +1,7 @@
 //! The commands.
 
 mod check;
+mod demo;
 mod keys;
 mod load;
 mod logging;
@@ -62,6 +63,7 @@ pub fn command() -> Command {
                 .about("Run the authorization server beside a web server")
                 .args(config::clap_arguments()),
         )
+        .subcommand(demo::command())
         .subcommand(
             Command::new("check")
                 .about("Read the whole configuration and every file it names, reach the store, print what is wrong")
@@ -83,6 +85,7 @@ pub fn run(arguments: Vec<OsString>, world: World, out: &mut dyn Write) -> Ended
     };
     match matches.subcommand() {
         Some(("serve", matches)) => serve::run(matches, world),
+        Some(("demo", matches)) => demo::run(matches, world, out),
         Some(("check", matches)) => check::run(matches, world, out),
         Some(("keys", matches)) => keys::run(matches, world, out),
         _ => Ended::Usage,
