@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod demo;
 mod explain;
 mod given;
 mod inspect;
@@ -68,6 +69,7 @@ pub fn command() -> Command {
                 .about("Run the authorization server beside a web server")
                 .args(config::clap_arguments()),
         )
+        .subcommand(demo::command())
         .subcommand(
             Command::new("check")
                 .about("Read the whole configuration and every file it names, reach the store, print what is wrong")
@@ -93,6 +95,7 @@ pub fn run(arguments: Vec<OsString>, world: World, out: &mut dyn Write) -> Ended
     };
     match matches.subcommand() {
         Some(("serve", matches)) => serve::run(matches, world),
+        Some(("demo", matches)) => demo::run(matches, world, out),
         Some(("check", matches)) => check::run(matches, world, out),
         Some(("inspect", matches)) => inspect::run(matches, world, out),
         Some(("match", matches)) => matching::run(matches, out),

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use clap::ArgMatches;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 
 use super::{Ended, World, complain, load, logging};
 use crate::config::{Finding, Settings, Severity};
@@ -64,23 +65,7 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
 }
 
 async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
-    let one = |finding: Finding| vec![finding.to_string()];
-    let trust = load::trust(&settings).map_err(|findings| lines(&findings))?;
-    let window = load::window(&settings).map_err(one)?;
-    let remote = load::remote(&settings).map_err(one)?;
-    for remark in load::remarks(&settings, &trust, &remote) {
-        tracing::warn!("{remark}");
-    }
-    let store = load::store(&settings).await.map_err(one)?;
-    let keyring = load::keyring(&settings, &store).map_err(one)?;
-    let keys = match keyring.open((world.clock)()).await {
-        Ok(keys) => keys,
-        Err(KeyringError::Store(error)) => {
-            tracing::error!(cause = %error, "the signing keys could not be read yet; trying again");
-            KeySet::new()
-        }
-        Err(error) => return Err(vec![error.to_string()]),
-    };
+    let ready = Ready::new(&settings, world).await?;
     let group = settings.listen_group.as_ref().map(crate::config::Group::id);
     let mut listeners = Vec::new();
     for address in &settings.listen {
@@ -90,58 +75,113 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
     let admin_listener = Listener::bind(&settings.admin_listen, 0o660, group)
         .await
         .map_err(|error| vec![error.to_string()])?;
-    let endpoints = load::endpoints(&settings);
-    let site = Arc::new(Site {
-        router: Router::new(&endpoints),
-        window,
-        max_header_bytes: settings.max_header_bytes.octets(),
-        connections: Arc::new(Semaphore::new(settings.max_connections)),
-        requests: Numbered::new((world.mint)().expose().chars().take(8).collect()),
-        server: Server {
-            settings: endpoints,
-            trust: ArcSwap::from_pointee(trust),
-            keys: ArcSwap::from_pointee(keys),
-            store,
-            remote,
-            clock: world.clock,
-            mint: world.mint,
-            metrics: Metrics::default(),
-        },
-    });
-    let (stop, stopped) = watch::channel(false);
-    let mut tasks = Vec::new();
-    for listener in listeners {
-        tracing::info!(
-            address = listener.address(),
-            issuer = settings.issuer.as_str(),
-            "serving"
-        );
-        tasks.push(tokio::spawn(serve(
-            Arc::clone(&site),
-            listener,
-            stopped.clone(),
-        )));
-    }
-    tracing::info!(
-        address = admin_listener.address(),
-        "serving health, readiness and metrics"
-    );
-    tokio::spawn(admin::serve(Arc::clone(&site), admin_listener, stopped));
-    tokio::spawn(keep_trust(Arc::clone(&site), settings.clone()));
-    tokio::spawn(keep_keys(Arc::clone(&site), keyring));
+    let running = ready.serve(settings, listeners, admin_listener);
     wait_for_end()
         .await
         .map_err(|error| vec![format!("signals cannot be received: {error}")])?;
-    tracing::info!("stopping: no new connections, what is in flight is finished");
-    // Nobody listens any more only if every task has ended already.
-    let _ = stop.send(true);
-    for task in tasks {
-        if let Err(error) = task.await {
-            tracing::error!(%error, "a listener ended badly");
-        }
-    }
-    tracing::info!("stopped");
+    running.stop().await;
     Ok(())
+}
+
+/// Everything that the settings name, read and open; nobody can connect yet.
+pub(super) struct Ready {
+    site: Arc<Site>,
+    keyring: Keyring,
+}
+
+impl Ready {
+    /// Reads and opens what the settings name, and says what is wrong with it where that cannot be done.
+    pub(super) async fn new(settings: &Settings, world: World) -> Result<Self, Vec<String>> {
+        let one = |finding: Finding| vec![finding.to_string()];
+        let trust = load::trust(settings).map_err(|findings| lines(&findings))?;
+        let window = load::window(settings).map_err(one)?;
+        let remote = load::remote(settings).map_err(one)?;
+        for remark in load::remarks(settings, &trust, &remote) {
+            tracing::warn!("{remark}");
+        }
+        let store = load::store(settings).await.map_err(one)?;
+        let keyring = load::keyring(settings, &store).map_err(one)?;
+        let keys = match keyring.open((world.clock)()).await {
+            Ok(keys) => keys,
+            Err(KeyringError::Store(error)) => {
+                tracing::error!(cause = %error, "the signing keys could not be read yet; trying again");
+                KeySet::new()
+            }
+            Err(error) => return Err(vec![error.to_string()]),
+        };
+        let endpoints = load::endpoints(settings);
+        let site = Arc::new(Site {
+            router: Router::new(&endpoints),
+            window,
+            max_header_bytes: settings.max_header_bytes.octets(),
+            connections: Arc::new(Semaphore::new(settings.max_connections)),
+            requests: Numbered::new((world.mint)().expose().chars().take(8).collect()),
+            server: Server {
+                settings: endpoints,
+                trust: ArcSwap::from_pointee(trust),
+                keys: ArcSwap::from_pointee(keys),
+                store,
+                remote,
+                clock: world.clock,
+                mint: world.mint,
+                metrics: Metrics::default(),
+            },
+        });
+        Ok(Self { site, keyring })
+    }
+
+    /// Begins to serve at those listeners, and to follow files and keys.
+    pub(super) fn serve(
+        self,
+        settings: Settings,
+        listeners: Vec<Listener>,
+        admin_listener: Listener,
+    ) -> Running {
+        let Self { site, keyring } = self;
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Vec::new();
+        for listener in listeners {
+            tracing::info!(
+                address = listener.address(),
+                issuer = settings.issuer.as_str(),
+                "serving"
+            );
+            tasks.push(tokio::spawn(serve(
+                Arc::clone(&site),
+                listener,
+                stopped.clone(),
+            )));
+        }
+        tracing::info!(
+            address = admin_listener.address(),
+            "serving health, readiness and metrics"
+        );
+        tokio::spawn(admin::serve(Arc::clone(&site), admin_listener, stopped));
+        tokio::spawn(keep_trust(Arc::clone(&site), settings));
+        tokio::spawn(keep_keys(site, keyring));
+        Running { stop, tasks }
+    }
+}
+
+/// A server that serves.
+pub(super) struct Running {
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Takes no new connections and finishes what is in flight.
+    pub(super) async fn stop(self) {
+        tracing::info!("stopping: no new connections, what is in flight is finished");
+        // Nobody listens any more only if every task has ended already.
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a listener ended badly");
+            }
+        }
+        tracing::info!("stopped");
+    }
 }
 
 fn lines(findings: &[Finding]) -> Vec<String> {

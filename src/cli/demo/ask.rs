@@ -1,0 +1,153 @@
+//! A request of the story, told once: as what is sent, and as the `curl` command that sends the same.
+
+use std::fmt::Write as _;
+
+use http::Method;
+
+/// Whom it is sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum To {
+    /// The stand-in for the web server, by TLS.
+    Front,
+    /// certbound itself, past the web server.
+    Certbound,
+}
+
+/// What a parameter says.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value {
+    /// These words, in which nothing needs escaping.
+    Text(&'static str),
+    /// What is in this file of the folder.
+    File(&'static str),
+}
+
+/// A request. Files and identities are named as they are in the folder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ask {
+    /// Whom it is sent to.
+    pub(super) to: To,
+    /// The path.
+    pub(super) path: &'static str,
+    /// The certificate in the TLS handshake.
+    pub(super) certificate: Option<&'static str>,
+    /// Whether TLS is to be 1.2.
+    pub(super) tls12: bool,
+    /// The client that authenticates by `client_secret_basic`; its secret is in `CLIENT.secret`.
+    pub(super) basic: Option<&'static str>,
+    /// A header that nobody but the web server may set, and whose certificate it is to pretend.
+    pub(super) forged: Option<(&'static str, &'static str)>,
+    /// The form; without one the request is a GET.
+    pub(super) form: &'static [(&'static str, Value)],
+}
+
+impl Ask {
+    /// A GET through the web server, from which the others differ.
+    pub(super) const fn front(path: &'static str) -> Self {
+        Self {
+            to: To::Front,
+            path,
+            certificate: None,
+            tls12: false,
+            basic: None,
+            forged: None,
+            form: &[],
+        }
+    }
+
+    /// GET or POST.
+    pub(super) const fn method(&self) -> Method {
+        if self.form.is_empty() {
+            Method::GET
+        } else {
+            Method::POST
+        }
+    }
+
+    /// The command, to be run in the folder, one line of it an item.
+    pub(super) fn curl(&self, base: &str) -> Vec<String> {
+        let mut first = String::from("curl -si");
+        if self.to == To::Front {
+            first.push_str(" --cacert ca.crt");
+        }
+        if self.tls12 {
+            first.push_str(" --tls-max 1.2");
+        }
+        // Writing to a string cannot fail.
+        if let Some(name) = self.certificate {
+            let _ = write!(first, " --cert {name}.crt --key {name}.key");
+        }
+        let mut lines = vec![first, format!("{base}{}", self.path)];
+        if let Some(client) = self.basic {
+            lines.push(format!("-u \"{client}:$(cat {client}.secret)\""));
+        }
+        if let Some((header, name)) = self.forged {
+            lines.push(format!("-H \"{header}: $(tr '\\n' ' ' < {name}.crt)\""));
+        }
+        let form: Vec<String> = self
+            .form
+            .iter()
+            .map(|(name, value)| match value {
+                Value::Text(text) => format!("-d {name}={text}"),
+                Value::File(file) => format!("--data-urlencode {name}@{file}"),
+            })
+            .collect();
+        lines.extend(form.chunks(2).map(|pair| pair.join(" ")));
+        let last = lines.len() - 1;
+        for line in &mut lines[..last] {
+            line.push_str(" \\");
+        }
+        for line in &mut lines[1..] {
+            line.insert_str(0, "  ");
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands() {
+        let base = "https://localhost:1";
+        assert_eq!(
+            Ask::front("/jwks").curl(base),
+            ["curl -si --cacert ca.crt \\", "  https://localhost:1/jwks"]
+        );
+        let ask = Ask {
+            certificate: Some("a"),
+            tls12: true,
+            basic: Some("api"),
+            form: &[
+                ("x", Value::Text("1")),
+                ("token", Value::File("f")),
+                ("y", Value::Text("2")),
+            ],
+            ..Ask::front("/token")
+        };
+        assert_eq!(
+            ask.curl(base),
+            [
+                "curl -si --cacert ca.crt --tls-max 1.2 --cert a.crt --key a.key \\",
+                "  https://localhost:1/token \\",
+                "  -u \"api:$(cat api.secret)\" \\",
+                "  -d x=1 --data-urlencode token@f \\",
+                "  -d y=2",
+            ]
+        );
+        let ask = Ask {
+            to: To::Certbound,
+            forged: Some(("X-ClientCert", "a")),
+            ..Ask::front("/token")
+        };
+        assert_eq!(
+            ask.curl("http://127.0.0.1:2"),
+            [
+                "curl -si \\",
+                "  http://127.0.0.1:2/token \\",
+                "  -H \"X-ClientCert: $(tr '\\n' ' ' < a.crt)\"",
+            ]
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! The client of the story: what `curl` would do, without `curl`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::{Request, StatusCode};
+use http_body_util::Full;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::ServerName;
+use serde_json::Value as Json;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use url::form_urlencoded;
+
+use super::ask::{Ask, To, Value};
+use super::folder::Folder;
+use super::pki::Pki;
+use super::wire;
+
+/// How long a request may take from connecting to the end of its answer.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Where everybody is.
+pub(super) struct Client<'a> {
+    /// Whose certificates there are.
+    pub(super) pki: &'a Pki,
+    /// The folder with the files that requests name.
+    pub(super) folder: &'a Folder,
+    /// The stand-in.
+    pub(super) front: SocketAddr,
+    /// certbound.
+    pub(super) certbound: SocketAddr,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Reply {
+    /// The status.
+    pub(super) status: StatusCode,
+    /// The body, null where it is no JSON.
+    pub(super) body: Json,
+}
+
+impl Client<'_> {
+    /// Scheme, host and port.
+    pub(super) fn base(&self, to: To) -> String {
+        match to {
+            To::Front => format!("https://localhost:{}", self.front.port()),
+            To::Certbound => format!("http://{}", self.certbound),
+        }
+    }
+
+    /// Sends the request, to be answered within ten seconds.
+    pub(super) async fn send(&self, ask: &Ask) -> Result<Reply, String> {
+        let request = self.request(ask)?;
+        match tokio::time::timeout(TIME_LIMIT, self.exchange(ask, request)).await {
+            Ok(answered) => answered,
+            Err(_) => Err(format!("no answer within {} s", TIME_LIMIT.as_secs())),
+        }
+    }
+
+    async fn exchange(&self, ask: &Ask, request: Request<Full<Bytes>>) -> Result<Reply, String> {
+        let connect = async |address| {
+            TcpStream::connect(address)
+                .await
+                .map_err(|error| format!("{address} cannot be reached: {error}"))
+        };
+        let response = match ask.to {
+            To::Certbound => wire::converse(connect(self.certbound).await?, request).await?,
+            To::Front => {
+                let tls = self.tls(ask)?;
+                let name = ServerName::try_from("localhost").map_err(|error| error.to_string())?;
+                let stream = tls.connect(name, connect(self.front).await?).await;
+                let stream = stream.map_err(|error| format!("no TLS: {error}"))?;
+                wire::converse(stream, request).await?
+            }
+        };
+        Ok(Reply {
+            status: response.status(),
+            body: serde_json::from_slice(response.body()).unwrap_or(Json::Null),
+        })
+    }
+
+    fn tls(&self, ask: &Ask) -> Result<TlsConnector, String> {
+        let mut roots = RootCertStore::empty();
+        let rooted = roots.add(self.pki.anchor.clone());
+        rooted.map_err(|error| error.to_string())?;
+        let versions: &[_] = if ask.tls12 { &[&TLS12] } else { &[&TLS13] };
+        // The provider is named, so that no other crate's choice of one can change this.
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(versions)
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots);
+        let config = match ask.certificate {
+            None => config.with_no_client_auth(),
+            Some(name) => {
+                let identity = self
+                    .pki
+                    .identity(name)
+                    .ok_or_else(|| format!("nobody is called {name}"))?;
+                config
+                    .with_client_auth_cert(vec![identity.der().clone()], identity.private_key())
+                    .map_err(|error| error.to_string())?
+            }
+        };
+        Ok(TlsConnector::from(Arc::new(config)))
+    }
+
+    fn request(&self, ask: &Ask) -> Result<Request<Full<Bytes>>, String> {
+        let host = match ask.to {
+            To::Front => format!("localhost:{}", self.front.port()),
+            To::Certbound => self.certbound.to_string(),
+        };
+        let mut request = Request::builder()
+            .method(ask.method())
+            .uri(ask.path)
+            .header(HOST, host);
+        if let Some(client) = ask.basic {
+            let secret = self.folder.read(&format!("{client}.secret"))?;
+            let credentials = STANDARD.encode(format!("{client}:{secret}"));
+            request = request.header(AUTHORIZATION, format!("Basic {credentials}"));
+        }
+        if let Some((header, name)) = ask.forged {
+            let pem = self.folder.read(&format!("{name}.crt"))?.replace('\n', " ");
+            request = request.header(header, pem.trim());
+        }
+        let mut body = String::new();
+        if !ask.form.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            for (name, value) in ask.form {
+                match value {
+                    Value::Text(text) => form.append_pair(name, text),
+                    Value::File(file) => form.append_pair(name, &self.folder.read(file)?),
+                };
+            }
+            body = form.finish();
+        }
+        request
+            .body(Full::new(Bytes::from(body)))
+            .map_err(|error| error.to_string())
+    }
+}
