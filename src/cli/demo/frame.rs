@@ -51,6 +51,16 @@ pub(super) fn suggest(client: &Client<'_>, places: &Places, out: &mut dyn Write)
         "what certbound makes of the impostor's certificate:",
     )?;
     command(out, &WHOAMI, client)?;
+    paragraph(
+        out,
+        "  - ",
+        "a registration that fits a certificate, and why another is refused:",
+    )?;
+    writeln!(out, "    certbound inspect client-a.crt")?;
+    writeln!(
+        out,
+        "    certbound explain client-a impostor.crt --config {CONFIGURATION}"
+    )?;
     paragraph(out, "  - ", "the log, with the reason of every refusal:")?;
     writeln!(out, "    tail {LOG}")?;
     paragraph(out, "  - ", "metrics:")?;
