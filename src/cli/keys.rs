@@ -131,7 +131,7 @@ async fn act(
             let algorithm = algorithm();
             let made = keyring.change(now, |keys, now| match algorithm {
                 Some(algorithm) => add(keys, algorithm, now),
-                None => add_missing(keys, now),
+                None => add_missing(keys, SigningAlgorithm::ALL, now),
             });
             made.await
         }

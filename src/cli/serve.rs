@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use clap::ArgMatches;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -19,7 +19,7 @@ use crate::http::listen::Listener;
 use crate::http::router::Router;
 use crate::http::serve::{Numbered, Site, serve};
 use crate::key::set::KeySet;
-use crate::store::keyring::{Keyring, KeyringError};
+use crate::store::keyring::{Keyring, KeyringError, missing};
 
 /// How often files are looked at for changes.
 const LOOK: Duration = Duration::from_secs(1);
@@ -65,6 +65,11 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
 }
 
 async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
+    let Signals {
+        mut term,
+        mut interrupt,
+        hangup,
+    } = Signals::new()?;
     let ready = Ready::new(&settings, world).await?;
     let group = settings.listen_group.as_ref().map(crate::config::Group::id);
     let mut listeners = Vec::new();
@@ -75,10 +80,11 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
     let admin_listener = Listener::bind(&settings.admin_listen, 0o660, group)
         .await
         .map_err(|error| vec![error.to_string()])?;
-    let running = ready.serve(settings, listeners, admin_listener);
-    wait_for_end()
-        .await
-        .map_err(|error| vec![format!("signals cannot be received: {error}")])?;
+    let running = ready.serve(settings, listeners, admin_listener, Some(hangup));
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     running.stop().await;
     Ok(())
 }
@@ -87,6 +93,7 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
 pub(super) struct Ready {
     site: Arc<Site>,
     keyring: Keyring,
+    complete: watch::Sender<bool>,
 }
 
 impl Ready {
@@ -109,6 +116,8 @@ impl Ready {
             }
             Err(error) => return Err(vec![error.to_string()]),
         };
+        let here = missing(&keys, (world.clock)()).is_empty();
+        let (complete, completed) = watch::channel(here);
         let endpoints = load::endpoints(settings);
         let site = Arc::new(Site {
             router: Router::new(&endpoints),
@@ -120,6 +129,7 @@ impl Ready {
                 settings: endpoints,
                 trust: ArcSwap::from_pointee(trust),
                 keys: ArcSwap::from_pointee(keys),
+                complete: completed,
                 store,
                 remote,
                 clock: world.clock,
@@ -127,7 +137,11 @@ impl Ready {
                 metrics: Metrics::default(),
             },
         });
-        Ok(Self { site, keyring })
+        Ok(Self {
+            site,
+            keyring,
+            complete,
+        })
     }
 
     /// Begins to serve at those listeners, and to follow files and keys.
@@ -136,8 +150,13 @@ impl Ready {
         settings: Settings,
         listeners: Vec<Listener>,
         admin_listener: Listener,
+        hangup: Option<Signal>,
     ) -> Running {
-        let Self { site, keyring } = self;
+        let Self {
+            site,
+            keyring,
+            complete,
+        } = self;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         for listener in listeners {
@@ -157,8 +176,8 @@ impl Ready {
             "serving health, readiness and metrics"
         );
         tokio::spawn(admin::serve(Arc::clone(&site), admin_listener, stopped));
-        tokio::spawn(keep_trust(Arc::clone(&site), settings));
-        tokio::spawn(keep_keys(site, keyring));
+        tokio::spawn(keep_trust(Arc::clone(&site), settings, hangup));
+        tokio::spawn(keep_keys(site, keyring, complete));
         Running { stop, tasks }
     }
 }
@@ -188,12 +207,25 @@ fn lines(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
-async fn wait_for_end() -> std::io::Result<()> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = term.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+/// The signals that the program listens to, from before anybody can connect: until then they would end
+/// it as they end any program.
+pub(super) struct Signals {
+    term: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    pub(super) fn new() -> Result<Self, Vec<String>> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| vec![format!("signals cannot be received: {error}")])
+        };
+        Ok(Self {
+            term: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
     }
 }
 
@@ -210,20 +242,26 @@ fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
         .collect()
 }
 
+/// Waits for SIGHUP, for ever where nobody listens to it.
+async fn asked_to_read(hangup: Option<&mut Signal>) {
+    match hangup {
+        Some(hangup) => {
+            hangup.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 /// Reads clients, authorities and revocation lists again when they change and on SIGHUP. What cannot be
 /// read leaves everything as it was.
-async fn keep_trust(site: Arc<Site>, settings: Settings) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        tracing::error!("SIGHUP cannot be received; files are still read again when they change");
-        return;
-    };
+async fn keep_trust(site: Arc<Site>, settings: Settings, mut hangup: Option<Signal>) {
     let mut paths = vec![settings.clients.clone()];
     paths.extend(settings.client_ca.clone());
     paths.extend(settings.client_crl.clone());
     let mut known = stamps(&paths);
     loop {
         let asked = tokio::select! {
-            _ = hangup.recv() => true,
+            () = asked_to_read(hangup.as_mut()) => true,
             () = tokio::time::sleep(LOOK) => false,
         };
         let found = stamps(&paths);
@@ -256,19 +294,20 @@ fn replace(site: &Site, trust: Trust) {
     );
 }
 
-/// Follows the keys: another instance may have made or rotated them. Where they could not be read at
-/// start, they are made or read as soon as that is possible.
-async fn keep_keys(site: Arc<Site>, keyring: Keyring) {
+/// Follows the keys: makes those that take a moment, reads what another instance has made or rotated,
+/// and keeps trying where they could not be read at start.
+async fn keep_keys(site: Arc<Site>, keyring: Keyring, complete: watch::Sender<bool>) {
     let mut failed = false;
+    let mut whole = *complete.borrow();
     loop {
-        let here = site.server.keys.load().keys().len();
-        tokio::time::sleep(if here == 0 { LOOK } else { LOOK_AT_KEYS }).await;
         let now = (site.server.clock)();
-        let read = if here == 0 {
-            keyring.open(now).await
-        } else {
-            keyring.read(now).await
+        let none = site.server.keys.load().keys().is_empty();
+        let read = match (none, whole) {
+            (true, _) => keyring.open(now).await,
+            (false, false) => keyring.complete(now).await,
+            (false, true) => keyring.read(now).await,
         };
+        let good = read.is_ok();
         match read {
             Ok(keys) if keys.keys().is_empty() => {
                 if !failed {
@@ -280,11 +319,13 @@ async fn keep_keys(site: Arc<Site>, keyring: Keyring) {
             }
             Ok(keys) => {
                 failed = false;
-                let old = site.server.keys.load();
-                if !keys.is_same(&old) {
+                // Never unsaid: a key that is retired later is missing on purpose.
+                whole |= missing(&keys, now).is_empty();
+                if !keys.is_same(&site.server.keys.load()) {
                     tracing::info!(keys = keys.keys().len(), "signing keys read");
                     site.server.keys.store(Arc::new(keys));
                 }
+                complete.send_replace(whole);
             }
             Err(error) => {
                 if !failed {
@@ -293,5 +334,12 @@ async fn keep_keys(site: Arc<Site>, keyring: Keyring) {
                 failed = true;
             }
         }
+        let wait = match (none && good, whole) {
+            // What was opened just now is completed at once.
+            (true, false) => continue,
+            (_, false) => LOOK,
+            (_, true) => LOOK_AT_KEYS,
+        };
+        tokio::time::sleep(wait).await;
     }
 }

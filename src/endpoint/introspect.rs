@@ -163,7 +163,7 @@ async fn sign(
     let algorithm = caller
         .introspection_alg()
         .unwrap_or(SigningAlgorithm::Rs256);
-    let keys = arc_swap::Guard::into_inner(server.keys()?);
+    let keys = arc_swap::Guard::into_inner(server.all_keys().await?);
     let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
     let make = move || {
         let key = keys

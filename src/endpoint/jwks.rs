@@ -25,9 +25,11 @@ impl Endpoint for Jwks {
     }
 
     fn serve<'a>(&self, server: &'a Server, _request: &'a Request) -> Answer<'a> {
-        let reply = server
-            .keys()
-            .map(|keys| Reply::public_json(keys.jwks_json((server.clock)()).to_string()));
-        Box::pin(std::future::ready(reply))
+        Box::pin(async move {
+            let keys = server.all_keys().await?;
+            Ok(Reply::public_json(
+                keys.jwks_json((server.clock)()).to_string(),
+            ))
+        })
     }
 }

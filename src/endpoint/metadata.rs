@@ -9,7 +9,7 @@ use crate::key::algorithm::VerificationAlgorithm;
 use crate::oauth::error::OAuthError;
 
 /// The document.
-pub fn reply(server: &Server) -> Result<Reply, OAuthError> {
+pub async fn reply(server: &Server) -> Result<Reply, OAuthError> {
     let settings = &server.settings;
     let endpoints = || {
         ENDPOINTS
@@ -52,7 +52,8 @@ pub fn reply(server: &Server) -> Result<Reply, OAuthError> {
         json!(GRANTS.iter().map(|grant| grant.name()).collect::<Vec<_>>()),
     );
     let signing: Vec<&str> = server
-        .keys()?
+        .all_keys()
+        .await?
         .algorithms((server.clock)())
         .into_iter()
         .map(super::super::key::algorithm::SigningAlgorithm::name)

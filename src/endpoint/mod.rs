@@ -13,11 +13,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
+use tokio::sync::watch;
 
 use crate::client::belief::Belief;
 use crate::client::registration::AccessTokenFormat;
@@ -41,6 +43,9 @@ pub const ENDPOINTS: &[&dyn Endpoint] = &[
     &jwks::Jwks,
     &whoami::Whoami,
 ];
+
+/// How long an answer waits for the first keys to be made.
+const MAKING_KEYS: Duration = Duration::from_secs(5);
 
 /// What an endpoint answers with, some time later.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply, OAuthError>> + Send + 'a>>;
@@ -105,6 +110,8 @@ pub struct Server {
     pub trust: ArcSwap<Trust>,
     /// The server's own keys.
     pub keys: ArcSwap<KeySet>,
+    /// Whether there is a key for each algorithm: at the first start some take a moment to make.
+    pub complete: watch::Receiver<bool>,
     /// Where records are kept.
     pub store: Arc<dyn Store>,
     /// The keys at clients' `jwks_uri`.
@@ -130,6 +137,19 @@ impl Server {
             .because("the signing keys could not be read yet"));
         }
         Ok(keys)
+    }
+
+    /// The signing keys, one for each algorithm.
+    async fn all_keys(&self) -> Result<arc_swap::Guard<Arc<KeySet>>, OAuthError> {
+        let mut complete = self.complete.clone();
+        let made = tokio::time::timeout(MAKING_KEYS, complete.wait_for(|complete| *complete)).await;
+        if matches!(made, Ok(Ok(_))) {
+            return self.keys();
+        }
+        Err(
+            OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again in a moment")
+                .because("the signing keys are not complete yet"),
+        )
     }
 
     /// Commits, and counts what the store could not do.

@@ -247,7 +247,7 @@ async fn decide(
         ));
     }
     match route {
-        Route::Metadata => metadata::reply(&site.server),
+        Route::Metadata => metadata::reply(&site.server).await,
         Route::Endpoint(endpoint) => {
             let request = request::whole(parts, body, presented, Arc::clone(id)).await?;
             endpoint.serve(&site.server, &request).await

@@ -34,15 +34,45 @@ pub enum Keyring {
 }
 
 impl Keyring {
-    /// The keys, made if there are none yet: one for each algorithm, so that every registration finds
-    /// the one it asks for.
+    /// The keys, made if there are none yet: those that are made at once. The others take longer than
+    /// a server should need to start, and come by [`complete`](Self::complete).
     pub async fn open(&self, now: Timestamp) -> Result<KeySet, KeyringError> {
         let found = self.read(now).await?;
-        if found.keys().is_empty() {
-            self.change(now, add_missing).await
-        } else {
-            Ok(found)
+        if !found.keys().is_empty() {
+            return Ok(found);
         }
+        self.change(now, |keys, now| add_missing(keys, AT_ONCE, now))
+            .await
+    }
+
+    /// The keys with one for each algorithm, so that every registration finds the one it asks for.
+    pub async fn complete(&self, now: Timestamp) -> Result<KeySet, KeyringError> {
+        let found = self.read(now).await?;
+        let missing = missing(&found, now);
+        if missing.is_empty() {
+            return Ok(found);
+        }
+        let making = tokio::task::spawn_blocking(move || {
+            missing
+                .into_iter()
+                .map(generate)
+                .collect::<Result<Vec<_>, _>>()
+        });
+        let made = making
+            .await
+            .map_err(|error| KeyringError::Key(error.to_string()))??;
+        self.change(now, |keys, now| {
+            made.iter().try_fold(keys, |keys, key| {
+                // Another instance may have made one meanwhile.
+                if keys.signer(key.algorithm(), now).is_some() {
+                    return Ok(keys);
+                }
+                let managed = ManagedKey::new(Arc::clone(key), now, now);
+                keys.with(managed)
+                    .map_err(|error| KeyringError::Key(error.to_string()))
+            })
+        })
+        .await
     }
 
     /// The keys as they are now; none is no error.
@@ -123,15 +153,28 @@ impl Keyring {
     }
 }
 
-/// Makes a key for each algorithm that has none.
-pub fn add_missing(keys: KeySet, now: Timestamp) -> Result<KeySet, KeyringError> {
-    let mut keys = keys;
-    for algorithm in SigningAlgorithm::ALL {
-        if keys.signer(*algorithm, now).is_none() {
-            keys = add(keys, *algorithm, now)?;
+/// The algorithms whose keys are made in no time.
+const AT_ONCE: &[SigningAlgorithm] = &[SigningAlgorithm::Es256, SigningAlgorithm::EdDsa];
+
+/// The algorithms by which nothing can be signed.
+pub fn missing(keys: &KeySet, now: Timestamp) -> Vec<SigningAlgorithm> {
+    let none = |algorithm: &SigningAlgorithm| keys.signer(*algorithm, now).is_none();
+    SigningAlgorithm::ALL.iter().copied().filter(none).collect()
+}
+
+/// Makes a key for each of these algorithms that has none.
+pub fn add_missing(
+    keys: KeySet,
+    algorithms: &[SigningAlgorithm],
+    now: Timestamp,
+) -> Result<KeySet, KeyringError> {
+    algorithms.iter().try_fold(keys, |keys, algorithm| {
+        if keys.signer(*algorithm, now).is_some() {
+            Ok(keys)
+        } else {
+            add(keys, *algorithm, now)
         }
-    }
-    Ok(keys)
+    })
 }
 
 /// Makes one more key, which signs from now on.
