@@ -1,11 +1,13 @@
 //! `certbound check`: everything that is wrong, all at once, and what to write instead.
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
-use super::{Ended, World, load};
-use crate::config::{Fault, Finding, Settings, Source};
+use super::load::{self, NoStore};
+use super::{Ended, World};
+use crate::config::{Fault, Finding, Settings, Source, StoreUrl};
 
 /// Checks, prints a line for each finding, and says no if there is one.
 pub(super) fn run(matches: &ArgMatches, world: World, out: &mut dyn Write) -> Ended {
@@ -56,9 +58,25 @@ fn files(settings: &Settings, findings: &mut Vec<Finding>) {
 
 /// The store, and the keys in it or in their folder.
 async fn places(settings: &Settings, world: World, findings: &mut Vec<Finding>) {
+    if let StoreUrl::File(path) = &settings.store
+        && !path.exists()
+    {
+        // Made here it would belong to whoever checks, who need not be who serves.
+        return if let Some(folder) = missing_folder(path) {
+            findings.push(Finding::error(
+                Source::Flag("store"),
+                Fault::new(
+                    format!("there is no directory {}", folder.display()),
+                    "make it, and give it to the user certbound runs as",
+                ),
+            ));
+        };
+    }
     let store = match load::store(settings).await {
         Ok(store) => store,
-        Err(finding) => return findings.push(finding),
+        // A server that runs has it, and so it is good.
+        Err(NoStore::InUse(_)) => return,
+        Err(NoStore::Broken(finding)) => return findings.push(finding),
     };
     let fault = |problem: String, remedy: &str| {
         Finding::error(Source::Flag("store"), Fault::new(problem, remedy))
@@ -85,4 +103,12 @@ async fn places(settings: &Settings, world: World, findings: &mut Vec<Finding>) 
             }
         }
     }
+}
+
+/// The folder that the file would be in, if it is not there.
+fn missing_folder(file: &Path) -> Option<PathBuf> {
+    let folder = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.is_dir()).then(|| folder.to_owned())
 }

@@ -5,7 +5,8 @@ use std::io::Write;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 
-use super::{Ended, World, complain, json_flag, load};
+use super::load::{self, NoStore};
+use super::{Ended, World, complain, json_flag};
 use crate::config::{self, KeysPlace, Settings, Severity, StoreUrl};
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::set::KeySet;
@@ -113,9 +114,10 @@ async fn act(
     world: World,
     out: &mut dyn Write,
 ) -> Result<(), String> {
-    let store = load::store(settings)
-        .await
-        .map_err(|finding| finding.to_string())?;
+    let store = load::store(settings).await.map_err(|none| match none {
+        NoStore::InUse(_) => "a certbound that runs has the store for itself: stop it for a moment, or keep the keys in a folder (--keys)".to_owned(),
+        NoStore::Broken(finding) => finding.to_string(),
+    })?;
     let keyring = load::keyring(settings, &store).map_err(|finding| finding.to_string())?;
     let now = (world.clock)();
     let before = keyring.read(now).await.map_err(|error| error.to_string())?;

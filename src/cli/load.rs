@@ -21,7 +21,7 @@ use crate::outbound::roots::Roots;
 use crate::proxy::presented::Window;
 use crate::proxy::{Encoding, Front, Headers, ProxySecret, TrustedPeers, VerifyHeader};
 use crate::store::keyring::Keyring;
-use crate::store::{self, Store};
+use crate::store::{self, OpenError, Store};
 
 /// What cannot be used, and why.
 fn broken(path: &Path, problem: impl std::fmt::Display, remedy: &str) -> Finding {
@@ -180,13 +180,30 @@ pub(super) fn remote(settings: &Settings) -> Result<RemoteKeys<ClientKeys>, Find
     Ok(RemoteKeys::new(outbound, ClientKeys::fetched))
 }
 
+/// Why there is no store.
+pub(super) enum NoStore {
+    /// Another process has it for itself: a certbound that serves, most likely.
+    InUse(Finding),
+    /// What is wrong.
+    Broken(Finding),
+}
+
+impl From<NoStore> for Finding {
+    fn from(none: NoStore) -> Self {
+        match none {
+            NoStore::InUse(finding) | NoStore::Broken(finding) => finding,
+        }
+    }
+}
+
 /// Opens the store, which need not be reachable for that.
-pub(super) async fn store(settings: &Settings) -> Result<Arc<dyn Store>, Finding> {
+pub(super) async fn store(settings: &Settings) -> Result<Arc<dyn Store>, NoStore> {
     let redis_ca = settings
         .store_ca
         .as_deref()
         .map(|path| read(path, "--store-ca"))
-        .transpose()?;
+        .transpose()
+        .map_err(NoStore::Broken)?;
     let url = match &settings.store {
         StoreUrl::Memory => "memory:".to_owned(),
         StoreUrl::File(path) => format!("file:{}", path.display()),
@@ -196,13 +213,15 @@ pub(super) async fn store(settings: &Settings) -> Result<Arc<dyn Store>, Finding
     store::open(&url, &store::Options { redis_ca })
         .await
         .map_err(|error| {
-            Finding::error(
-                Source::Flag("store"),
-                Fault::new(
-                    error.to_string(),
-                    "name a store that can be opened by --store",
-                ),
-            )
+            let fault = Fault::new(
+                error.to_string(),
+                "name a store that can be opened by --store",
+            );
+            let finding = Finding::error(Source::Flag("store"), fault);
+            match error {
+                OpenError::InUse(_) => NoStore::InUse(finding),
+                _ => NoStore::Broken(finding),
+            }
         })
 }
 

@@ -106,7 +106,9 @@ impl Ready {
         for remark in load::remarks(settings, &trust, &remote) {
             tracing::warn!("{remark}");
         }
-        let store = load::store(settings).await.map_err(one)?;
+        let store = load::store(settings)
+            .await
+            .map_err(|none| one(none.into()))?;
         let keyring = load::keyring(settings, &store).map_err(one)?;
         let keys = match keyring.open((world.clock)()).await {
             Ok(keys) => keys,

@@ -97,7 +97,14 @@ impl Shared {
 
 impl FileStore {
     fn open(path: PathBuf, sweep_every: Duration) -> Result<Self, OpenError> {
-        let database = open_database(&path).map_err(OpenError::Refused)?;
+        let database = open_database(&path).map_err(|cause| {
+            let in_use = cause == in_use(&path);
+            if in_use {
+                OpenError::InUse(cause)
+            } else {
+                OpenError::Refused(cause)
+            }
+        })?;
         let shared = Arc::new(Shared::default());
         shared.replace(Some(Arc::new(database)));
         let (sender, receiver) = sync_channel(QUEUE);

@@ -147,6 +147,8 @@ pub enum OpenError {
     NotSupportedYet(String),
     /// The URL is of a known scheme but not as it should be: what is wrong and what to write.
     Malformed(String),
+    /// The store is good, and another process has it for itself.
+    InUse(String),
     /// The store exists but cannot be used: why.
     Refused(String),
 }
@@ -172,7 +174,7 @@ impl fmt::Display for OpenError {
                 )?;
                 write_schemes(f)
             }
-            Self::Malformed(what) | Self::Refused(what) => f.write_str(what),
+            Self::Malformed(what) | Self::InUse(what) | Self::Refused(what) => f.write_str(what),
         }
     }
 }
