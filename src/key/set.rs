@@ -220,7 +220,8 @@ impl KeySet {
         self.with(ManagedKey::new(new_key, now, active_from))
     }
 
-    /// Ends a key now. The last one of its algorithm goes only if `forced`.
+    /// Ends a key now. The last one of its algorithm goes only if `forced`; and one is not left if its
+    /// own end is near already, because a rotation meant the one that goes to follow it.
     pub fn retire(mut self, kid: &str, now: Timestamp, forced: bool) -> Result<Self, KeyError> {
         let mut places = self.keys.iter_mut();
         let key = places
@@ -228,7 +229,9 @@ impl KeySet {
             .ok_or(KeyError::NoSuchKey)?;
         key.retire_by(now);
         let algorithm = key.key.algorithm();
-        if !forced && self.signer(algorithm, now).is_none() {
+        let stays = |key: &ManagedKey| key.key.algorithm() == algorithm && key.retire_at.is_none();
+        let lasting = self.keys.iter().any(stays);
+        if !forced && (self.signer(algorithm, now).is_none() || !lasting) {
             return Err(KeyError::LastOfItsAlgorithm(algorithm));
         }
         Ok(self)
@@ -396,6 +399,20 @@ mod tests {
         let set = set.retire(two.kid(), at(5), true).expect("forced");
         assert_eq!(set.algorithms(at(5)), []);
         assert_eq!(set.jwks_json(at(5)), json!({"keys": []}));
+    }
+
+    #[test]
+    fn what_a_rotation_waits_for_is_not_retired_by_mistake() {
+        use SigningAlgorithm::EdDsa;
+        let (old, next) = (key(EdDsa), key(EdDsa));
+        let span = Lifetime::from_seconds(100);
+        let set = KeySet::new()
+            .with(managed(&old, 0))
+            .and_then(|set| set.rotate(Arc::clone(&next), at(10), span, span))
+            .expect("different keys");
+        let refused = set.clone().retire(next.kid(), at(20), false);
+        assert_eq!(refused.err(), Some(KeyError::LastOfItsAlgorithm(EdDsa)));
+        assert!(set.retire(old.kid(), at(120), false).is_ok());
     }
 
     #[test]
