@@ -8,8 +8,8 @@ use super::client::{Session, Tls, curl_socket, s_client};
 use super::deployment::{
     Certbound, Deployment, Place, Refusal, SELF_SIGNED, Store, example, rewritten, ten_lines, text,
 };
-use super::process::Process;
-use super::support::redis_server::{RedisServer, free_port};
+use super::process::{Process, free_port};
+use super::support::redis_server::RedisServer;
 
 /// Apache with `httpd.conf` and the lines of that example, certbound with that `certbound.toml`.
 pub(crate) fn start(lines: &str, toml: &str, store: Store) -> Deployment {

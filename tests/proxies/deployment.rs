@@ -9,8 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::client::{Answer, Ask, Tls, curl};
 use super::pki::Pki;
-use super::process::{self, Process};
-use super::support::redis_server::{RedisServer, free_port};
+use super::process::{self, Process, free_port};
+use super::support::redis_server::RedisServer;
 
 /// The host whose certificates the web server verifies.
 pub(crate) const AS: &str = "as.example.com";

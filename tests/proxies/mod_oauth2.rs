@@ -6,8 +6,7 @@ use std::path::Path;
 use super::apache;
 use super::client::{Answer, Ask};
 use super::deployment::{API_SECRET, AS, Deployment, Store, rewritten};
-use super::process::Process;
-use super::support::redis_server::free_port;
+use super::process::{Process, free_port};
 
 const MODULE: &str = "/usr/lib/apache2/modules/mod_oauth2.so";
 

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use super::acceptance;
 use super::deployment::{Certbound, Deployment, Place, Refusal, Store, rewritten, ten_lines, text};
-use super::process::Process;
-use super::support::redis_server::{RedisServer, free_port};
+use super::process::{Process, free_port};
+use super::support::redis_server::RedisServer;
 
 fn start(store: Store) -> Deployment {
     let lines = rewritten("nginx/certbound.conf", &[]);

@@ -1,14 +1,31 @@
 //! Programs that run as long as a test needs them.
 
 use std::fs::{self, File};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a program may take to start listening, or to end.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A port that nobody listens on, below those that the system gives to the hundreds of connections that are
+/// made here meanwhile, and not one that was given before.
+pub(crate) fn free_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run side by side begin at different places.
+    let first = std::process::id() % 200 * 100;
+    loop {
+        let given = u32::from(GIVEN.fetch_add(1, Ordering::Relaxed));
+        let port = 10_000 + (first + given) % 20_000;
+        let port = u16::try_from(port).expect("it is below 30,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
 
 /// A running program, ended with all its children when dropped.
 pub(crate) struct Process {
