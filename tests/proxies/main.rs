@@ -1,0 +1,17 @@
+//! The real Apache, nginx, `mod_oauth2` and redis-server, started with the very files of `examples/`.
+//!
+//! What is replaced in those files is ports, the path of the socket and what only an installation knows
+//! (a secret, a thumbprint), each a literal that must be there exactly once; everything else is relative
+//! to the folder that the web server is given, or is overruled by certbound's own flags.
+
+mod acceptance;
+mod apache;
+mod client;
+mod deployment;
+mod mod_oauth2;
+mod nginx;
+mod pki;
+mod process;
+#[path = "../support/mod.rs"]
+#[expect(dead_code, reason = "other test programs need more of it")]
+mod support;
