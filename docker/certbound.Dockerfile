@@ -22,5 +22,7 @@ COPY ${BINARY} /usr/local/bin/certbound
 RUN certbound --version
 
 USER certbound
+# certbound.toml is found here by every command: docker compose exec certbound certbound check
+WORKDIR /etc/certbound
 ENTRYPOINT ["certbound"]
-CMD ["serve", "--config", "/etc/certbound/certbound.toml"]
+CMD ["serve"]
