@@ -114,7 +114,8 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    let folder = parent.join(format!(".certbound-{}", std::process::id()));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = parent.join(format!(".{name}.new"));
     let _ = fs::remove_dir_all(&folder);
     fs::DirBuilder::new()
         .create(&folder)
