@@ -3,23 +3,23 @@
 
 mod assertion;
 mod believed;
-//OFF mod chain;
-//OFF mod introspect;
+mod chain;
+mod introspect;
 mod jose;
 //OFF mod limits;
 //OFF mod log;
-//OFF mod metadata;
-//OFF mod names;
+mod metadata;
+mod names;
 mod pki;
 //OFF mod reload;
 //OFF mod remote;
-//OFF mod revoke;
-//OFF mod self_signed;
+mod revoke;
+mod self_signed;
 //OFF mod startup;
 //OFF mod stores;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;
-//OFF mod whoami;
+mod whoami;
 mod wire;
 mod world;
