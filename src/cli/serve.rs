@@ -1,12 +1,13 @@
 //! `certbound serve`.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use clap::ArgMatches;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 
 use super::{Ended, World, complain, load, logging};
@@ -62,6 +63,12 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
 
 async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
     let one = |finding: Finding| vec![finding.to_string()];
+    // Before anything can be seen from outside: a signal that comes early must not end the program as
+    // one that nobody waits for does, and a file that changes while it is read must be read again.
+    let signals =
+        Signals::new().map_err(|error| vec![format!("signals cannot be received: {error}")])?;
+    let Signals { end, hangup } = signals;
+    let watched = Watched::new(&settings);
     let trust = load::trust(&settings).map_err(|findings| lines(&findings))?;
     let window = load::window(&settings).map_err(one)?;
     let remote = load::remote(&settings).map_err(one)?;
@@ -124,11 +131,14 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
         "serving health, readiness and metrics"
     );
     tokio::spawn(admin::serve(Arc::clone(&site), admin_listener, stopped));
-    tokio::spawn(keep_trust(Arc::clone(&site), settings.clone()));
+    tokio::spawn(keep_trust(
+        Arc::clone(&site),
+        settings.clone(),
+        watched,
+        hangup,
+    ));
     tokio::spawn(keep_keys(Arc::clone(&site), keyring));
-    wait_for_end()
-        .await
-        .map_err(|error| vec![format!("signals cannot be received: {error}")])?;
+    end.wait().await;
     tracing::info!("stopping: no new connections, what is in flight is finished");
     // Nobody listens any more only if every task has ended already.
     let _ = stop.send(true);
@@ -145,49 +155,87 @@ fn lines(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
-async fn wait_for_end() -> std::io::Result<()> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = term.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+/// The signals that mean something here.
+struct Signals {
+    end: End,
+    hangup: Signal,
+}
+
+/// Those that end the program.
+struct End {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            end: End {
+                term: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            },
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 }
 
-/// What tells one state of a file from another.
-type Stamp = Option<(SystemTime, u64)>;
+impl End {
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// What tells one state of a file from another: inode, time of change and length.
+type Stamp = Option<(u64, SystemTime, u64)>;
+
+/// The files that may change, and how they were when they were last looked at.
+struct Watched {
+    paths: Vec<PathBuf>,
+    known: Vec<Stamp>,
+}
+
+impl Watched {
+    fn new(settings: &Settings) -> Self {
+        let mut paths = vec![settings.clients.clone()];
+        paths.extend(settings.client_ca.clone());
+        paths.extend(settings.client_crl.clone());
+        let known = stamps(&paths);
+        Self { paths, known }
+    }
+
+    /// Whether one of them is not as it was.
+    fn have_changed(&mut self) -> bool {
+        let found = stamps(&self.paths);
+        let changed = found != self.known;
+        self.known = found;
+        changed
+    }
+}
 
 fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
     paths
         .iter()
         .map(|path| {
             let metadata = std::fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
+            Some((metadata.ino(), metadata.modified().ok()?, metadata.len()))
         })
         .collect()
 }
 
 /// Reads clients, authorities and revocation lists again when they change and on SIGHUP. What cannot be
 /// read leaves everything as it was.
-async fn keep_trust(site: Arc<Site>, settings: Settings) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        tracing::error!("SIGHUP cannot be received; files are still read again when they change");
-        return;
-    };
-    let mut paths = vec![settings.clients.clone()];
-    paths.extend(settings.client_ca.clone());
-    paths.extend(settings.client_crl.clone());
-    let mut known = stamps(&paths);
+async fn keep_trust(site: Arc<Site>, settings: Settings, mut watched: Watched, mut hangup: Signal) {
     loop {
         let asked = tokio::select! {
             _ = hangup.recv() => true,
             () = tokio::time::sleep(LOOK) => false,
         };
-        let found = stamps(&paths);
-        if !asked && found == known {
+        if !watched.have_changed() && !asked {
             continue;
         }
-        known = found;
         let read = {
             let settings = settings.clone();
             tokio::task::spawn_blocking(move || load::trust(&settings)).await

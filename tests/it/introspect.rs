@@ -11,12 +11,31 @@ const INACTIVE: &str = "{\"active\":false}";
 /// Alice's tokens are for `https://a.example`; `res-a` is that resource, `res-b` another.
 fn world() -> World {
     let world = World::usual().clients([
-        secret_client("res-a", json!({ "resource": ["https://a.example", "https://aa.example"], "grant_types": [] })),
-        secret_client("res-b", json!({ "resource": "https://b.example", "grant_types": [] })),
-        secret_client("es", json!({ "introspect_any": true, "introspection_signed_response_alg": "ES256" })),
-        secret_client("ps", json!({ "introspect_any": true, "introspection_signed_response_alg": "PS256" })),
-        secret_client("ed", json!({ "introspect_any": true, "introspection_signed_response_alg": "EdDSA" })),
-        client("pub", "none", json!({ "grant_types": ["authorization_code"] })),
+        secret_client(
+            "res-a",
+            json!({ "resource": ["https://a.example", "https://aa.example"], "grant_types": [] }),
+        ),
+        secret_client(
+            "res-b",
+            json!({ "resource": "https://b.example", "grant_types": [] }),
+        ),
+        secret_client(
+            "es",
+            json!({ "introspect_any": true, "introspection_signed_response_alg": "ES256" }),
+        ),
+        secret_client(
+            "ps",
+            json!({ "introspect_any": true, "introspection_signed_response_alg": "PS256" }),
+        ),
+        secret_client(
+            "ed",
+            json!({ "introspect_any": true, "introspection_signed_response_alg": "EdDSA" }),
+        ),
+        client(
+            "pub",
+            "none",
+            json!({ "grant_types": ["authorization_code"] }),
+        ),
         olga(),
     ]);
     let mut clients = world.registered();
@@ -37,7 +56,11 @@ fn olgas() -> Cert {
 }
 
 fn body(server: &Server, caller: &str, token: &str) -> String {
-    let response = server.post("introspect").basic(caller, SECRET).form("token", token).send();
+    let response = server
+        .post("introspect")
+        .basic(caller, SECRET)
+        .form("token", token)
+        .send();
     response.succeeds().body.clone()
 }
 
@@ -47,17 +70,41 @@ fn in_01_in_02_who_may_ask_and_how() {
     let token = server.token("alice").with(&pki().alice).send().token();
     let ask = || server.post("introspect").form("token", &token);
     ask().send().refuses(401, "invalid_client");
-    ask().form("client_id", "gate").send().refuses(401, "invalid_client");
-    ask().basic("gate", "wrong").send().refuses(401, "invalid_client");
-    ask().form("client_id", "alice").with(&pki().bob).send().refuses(401, "invalid_client");
-    ask().form("client_id", "pub").send().refuses(401, "invalid_client");
-    ask().form("client_id", "pub").with(&pki().own).send().refuses(401, "invalid_client");
-    ask().header("Authorization", format!("Bearer {token}")).send().refuses(401, "invalid_client");
+    ask()
+        .form("client_id", "gate")
+        .send()
+        .refuses(401, "invalid_client");
+    ask()
+        .basic("gate", "wrong")
+        .send()
+        .refuses(401, "invalid_client");
+    ask()
+        .form("client_id", "alice")
+        .with(&pki().bob)
+        .send()
+        .refuses(401, "invalid_client");
+    ask()
+        .form("client_id", "pub")
+        .send()
+        .refuses(401, "invalid_client");
+    ask()
+        .form("client_id", "pub")
+        .with(&pki().own)
+        .send()
+        .refuses(401, "invalid_client");
+    ask()
+        .header("Authorization", format!("Bearer {token}"))
+        .send()
+        .refuses(401, "invalid_client");
     let own = ask().form("client_id", "alice").with(&pki().alice).send();
     assert_eq!(own.succeeds().json()["active"], json!(true));
     let query = format!("/introspect?token={token}");
     assert_eq!(server.get(&query).basic("gate", SECRET).send().status, 405);
-    server.post("introspect").basic("gate", SECRET).send().refuses(400, "invalid_request");
+    server
+        .post("introspect")
+        .basic("gate", SECRET)
+        .send()
+        .refuses(400, "invalid_request");
 }
 
 #[test]
@@ -67,7 +114,10 @@ fn in_03_a_hint_hides_nothing() {
     let opaque = server.token("olga").with(&olgas()).send().token();
     for token in [jwt, opaque] {
         for hint in ["access_token", "refresh_token", "nonsense", ""] {
-            let request = server.post("introspect").basic("gate", SECRET).form("token", &token);
+            let request = server
+                .post("introspect")
+                .basic("gate", SECRET)
+                .form("token", &token);
             let response = request.form("token_type_hint", hint).send();
             assert_eq!(response.succeeds().json()["active"], json!(true), "{hint}");
         }
@@ -83,17 +133,28 @@ fn in_04_05_06_07_whatever_is_not_alive_for_the_caller_is_inactive_byte_for_byte
     let alive = server.token("alice").with(&pki().alice).send().token();
     let opaque = server.token("olga").with(&olgas()).send().token();
     for token in [&alive, &opaque] {
-        for (caller, sees) in [("gate", true), ("res-a", true), ("res-b", false), ("carol", false)] {
+        for (caller, sees) in [
+            ("gate", true),
+            ("res-a", true),
+            ("res-b", false),
+            ("carol", false),
+        ] {
             let body = body(&server, caller, token);
             assert_eq!(body != INACTIVE, sees, "IN-07, {caller}: {body}");
         }
     }
     let bobs = server.token("bob").with(&pki().bob).send().token();
-    let alice_asks = server.post("introspect").form("client_id", "alice").form("token", &bobs);
+    let alice_asks = server
+        .post("introspect")
+        .form("client_id", "alice")
+        .form("token", &bobs);
     assert_eq!(alice_asks.with(&pki().alice).send().body, INACTIVE);
 
     let revoked = server.token("alice").with(&pki().alice).send().token();
-    let revoke = server.post("revoke").form("client_id", "alice").form("token", &revoked);
+    let revoke = server
+        .post("revoke")
+        .form("client_id", "alice")
+        .form("token", &revoked);
     revoke.with(&pki().alice).send().succeeds();
 
     let (input, signature) = alive.rsplit_once('.').expect("a JWS");
@@ -122,13 +183,38 @@ fn in_04_05_06_07_whatever_is_not_alive_for_the_caller_is_inactive_byte_for_byte
         ("cut", opaque[..opaque.len() - 1].to_owned()),
         ("revoked", revoked),
         ("another issuer", foreign),
-        ("signature flipped", format!("{input}.{}", jose::encode(&last))),
+        (
+            "signature flipped",
+            format!("{input}.{}", jose::encode(&last)),
+        ),
         ("no signature", format!("{input}.")),
-        ("claims changed", format!("{header}.{}.{signature}", jose::encode(longer.to_string()))),
-        ("typ changed", format!("{}.{claims}.{signature}", jose::encode(other_typ.to_string()))),
-        ("alg none", format!("{}.{claims}.", jose::encode(none.to_string()))),
-        ("HS256", jose::sign_hs256(server.jwks().to_string().as_bytes(), &json!({ "alg": "HS256", "typ": "at+jwt", "kid": jose::header(&alive)["kid"] }), &jose::claims(&alive))),
-        ("another's key", key.sign(&jose::header(&alive), &jose::claims(&alive))),
+        (
+            "claims changed",
+            format!("{header}.{}.{signature}", jose::encode(longer.to_string())),
+        ),
+        (
+            "typ changed",
+            format!(
+                "{}.{claims}.{signature}",
+                jose::encode(other_typ.to_string())
+            ),
+        ),
+        (
+            "alg none",
+            format!("{}.{claims}.", jose::encode(none.to_string())),
+        ),
+        (
+            "HS256",
+            jose::sign_hs256(
+                server.jwks().to_string().as_bytes(),
+                &json!({ "alg": "HS256", "typ": "at+jwt", "kid": jose::header(&alive)["kid"] }),
+                &jose::claims(&alive),
+            ),
+        ),
+        (
+            "another's key",
+            key.sign(&jose::header(&alive), &jose::claims(&alive)),
+        ),
         ("padded", format!("{alive}=")),
         ("AT-09, JO-02: an introspection answer", signed.body.clone()),
         ("huge", "x".repeat(60_000)),
@@ -155,20 +241,48 @@ fn in_06_expired_tokens_are_inactive() {
 #[test]
 fn in_08_mtls_26_active_answers_say_what_the_token_says() {
     let server = world().start();
-    let jwt = server.token("alice").form("scope", "orders.read").with(&pki().alice).send().token();
+    let jwt = server
+        .token("alice")
+        .form("scope", "orders.read")
+        .with(&pki().alice)
+        .send()
+        .token();
     let claims = jose::claims(&jwt);
     let answer = server.introspect(&jwt);
-    for member in ["iss", "sub", "client_id", "aud", "iat", "exp", "jti", "scope", "cnf"] {
+    for member in [
+        "iss",
+        "sub",
+        "client_id",
+        "aud",
+        "iat",
+        "exp",
+        "jti",
+        "scope",
+        "cnf",
+    ] {
         assert_eq!(answer[member], claims[member], "{member}");
     }
     assert_eq!(answer["token_type"], json!("Bearer"));
-    let opaque = server.token("olga").form("scope", "orders.read").with(&olgas()).send();
+    let opaque = server
+        .token("olga")
+        .form("scope", "orders.read")
+        .with(&olgas())
+        .send();
     let expires_in = opaque.json()["expires_in"].as_u64().expect("a number");
     let answer = server.introspect(&opaque.token());
     assert_eq!(answer["active"], json!(true));
-    assert_eq!((&answer["client_id"], &answer["sub"]), (&json!("olga"), &json!("olga")));
-    assert_eq!((&answer["iss"], &answer["aud"]), (&json!(ISSUER), &json!("https://a.example")));
-    assert_eq!(answer["cnf"], json!({ "x5t#S256": olgas_thumbprint(&answer) }));
+    assert_eq!(
+        (&answer["client_id"], &answer["sub"]),
+        (&json!("olga"), &json!("olga"))
+    );
+    assert_eq!(
+        (&answer["iss"], &answer["aud"]),
+        (&json!(ISSUER), &json!("https://a.example"))
+    );
+    assert_eq!(
+        answer["cnf"],
+        json!({ "x5t#S256": olgas_thumbprint(&answer) })
+    );
     let lived = answer["exp"].as_u64().expect("exp") - answer["iat"].as_u64().expect("iat");
     assert_eq!(lived, expires_in);
 }
@@ -184,37 +298,69 @@ fn in_10_11_12_13_14_signed_answers() {
     let server = world().start();
     let token = server.token("alice").with(&pki().alice).send().token();
     let ask = |caller: &str, accept: &str, token: &str| {
-        let request = server.post("introspect").basic(caller, SECRET).header("Accept", accept);
+        let request = server
+            .post("introspect")
+            .basic(caller, SECRET)
+            .header("Accept", accept);
         request.form("token", token).send()
     };
     let media_type = "application/token-introspection+jwt";
     let jwks = server.jwks();
-    for (caller, alg) in [("gate", "RS256"), ("es", "ES256"), ("ps", "PS256"), ("ed", "EdDSA")] {
+    for (caller, alg) in [
+        ("gate", "RS256"),
+        ("es", "ES256"),
+        ("ps", "PS256"),
+        ("ed", "EdDSA"),
+    ] {
         let response = ask(caller, media_type, &token);
         assert_eq!(response.succeeds().header("content-type"), Some(media_type));
         let header = jose::header(&response.body);
-        assert_eq!((&header["typ"], &header["alg"]), (&json!("token-introspection+jwt"), &json!(alg)));
+        assert_eq!(
+            (&header["typ"], &header["alg"]),
+            (&json!("token-introspection+jwt"), &json!(alg))
+        );
         let claims = jose::verified(&response.body, &jwks);
         let members: Vec<&String> = claims.as_object().expect("an object").keys().collect();
-        assert_eq!(members, ["aud", "iat", "iss", "token_introspection"], "IN-11, IN-12");
-        assert_eq!((&claims["iss"], &claims["aud"]), (&json!(ISSUER), &json!(caller)));
+        assert_eq!(
+            members,
+            ["aud", "iat", "iss", "token_introspection"],
+            "IN-11, IN-12"
+        );
+        assert_eq!(
+            (&claims["iss"], &claims["aud"]),
+            (&json!(ISSUER), &json!(caller))
+        );
         assert_eq!(claims["token_introspection"], server.introspect(&token));
         let dead = jose::verified(&ask(caller, media_type, "nonsense").body, &jwks);
-        assert_eq!(dead["token_introspection"], json!({ "active": false }), "IN-13");
+        assert_eq!(
+            dead["token_introspection"],
+            json!({ "active": false }),
+            "IN-13"
+        );
     }
     for (accept, signed) in [
         ("application/json", false),
         ("*/*", false),
-        ("application/json, application/token-introspection+jwt", true),
+        (
+            "application/json, application/token-introspection+jwt",
+            true,
+        ),
         ("Application/Token-Introspection+JWT", true),
         ("application/token-introspection+jwt;q=0", false),
         ("application/token-introspection+jwtx", false),
         ("", false),
     ] {
         let response = ask("es", accept, &token);
-        assert_eq!(response.header("content-type") == Some(media_type), signed, "{accept}");
+        assert_eq!(
+            response.header("content-type") == Some(media_type),
+            signed,
+            "{accept}"
+        );
     }
-    let dead = secret_client("bad", json!({ "introspection_signed_response_alg": "none" }));
+    let dead = secret_client(
+        "bad",
+        json!({ "introspection_signed_response_alg": "none" }),
+    );
     let said = World::usual().client(dead).refuses_to_start();
     assert!(said.contains("introspection_signed_response_alg"), "{said}");
 }

@@ -15,8 +15,8 @@ mod reload;
 mod remote;
 mod revoke;
 mod self_signed;
-//OFF mod startup;
-//OFF mod stores;
+mod startup;
+mod stores;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;

@@ -34,7 +34,10 @@ fn decides(server: &Server, id: &str, certificate: &Cert, good: bool, why: &str)
 #[test]
 fn mtls_11_san_dns() {
     let server = World::usual()
-        .clients([by("dns", "tls_client_auth_san_dns", "client.example.com"), by("long", "tls_client_auth_san_dns", "a.client.example.com")])
+        .clients([
+            by("dns", "tls_client_auth_san_dns", "client.example.com"),
+            by("long", "tls_client_auth_san_dns", "a.client.example.com"),
+        ])
         .start();
     let named = |names: &[&str]| {
         let mut wanted = wanted("x");
@@ -43,19 +46,85 @@ fn mtls_11_san_dns() {
         }
         wanted.by(&pki().ca)
     };
-    decides(&server, "dns", &named(&["client.example.com"]), true, "equal");
-    decides(&server, "dns", &named(&["CLIENT.Example.COM"]), true, "case");
-    decides(&server, "dns", &named(&["other.example.com", "client.example.com"]), true, "second");
-    decides(&server, "dns", &named(&["other.example.com"]), false, "another");
-    decides(&server, "dns", &named(&["*.example.com"]), false, "a wildcard");
-    decides(&server, "long", &named(&["*.client.example.com"]), false, "a wildcard");
-    decides(&server, "dns", &named(&["a.client.example.com"]), false, "below");
+    decides(
+        &server,
+        "dns",
+        &named(&["client.example.com"]),
+        true,
+        "equal",
+    );
+    decides(
+        &server,
+        "dns",
+        &named(&["CLIENT.Example.COM"]),
+        true,
+        "case",
+    );
+    decides(
+        &server,
+        "dns",
+        &named(&["other.example.com", "client.example.com"]),
+        true,
+        "second",
+    );
+    decides(
+        &server,
+        "dns",
+        &named(&["other.example.com"]),
+        false,
+        "another",
+    );
+    decides(
+        &server,
+        "dns",
+        &named(&["*.example.com"]),
+        false,
+        "a wildcard",
+    );
+    decides(
+        &server,
+        "long",
+        &named(&["*.client.example.com"]),
+        false,
+        "a wildcard",
+    );
+    decides(
+        &server,
+        "dns",
+        &named(&["a.client.example.com"]),
+        false,
+        "below",
+    );
     decides(&server, "dns", &named(&["example.com"]), false, "above");
     decides(&server, "dns", &named(&[]), false, "none");
-    decides(&server, "dns", &wanted("client.example.com").by(&pki().ca), false, "CN");
-    decides(&server, "dns", &wanted("x").san(uri("client.example.com")).by(&pki().ca), false, "a URI");
-    decides(&server, "dns", &wanted("x").san(email("client.example.com")).by(&pki().ca), false, "an address");
-    decides(&server, "dns", &wanted("x").dns("client.example.com").self_signed(), false, "not verified");
+    decides(
+        &server,
+        "dns",
+        &wanted("client.example.com").by(&pki().ca),
+        false,
+        "CN",
+    );
+    decides(
+        &server,
+        "dns",
+        &wanted("x").san(uri("client.example.com")).by(&pki().ca),
+        false,
+        "a URI",
+    );
+    decides(
+        &server,
+        "dns",
+        &wanted("x").san(email("client.example.com")).by(&pki().ca),
+        false,
+        "an address",
+    );
+    decides(
+        &server,
+        "dns",
+        &wanted("x").dns("client.example.com").self_signed(),
+        false,
+        "not verified",
+    );
 }
 
 #[test]
@@ -64,8 +133,16 @@ fn mtls_12_san_uri() {
     let server = World::usual()
         .clients([
             by("urn", "tls_client_auth_san_uri", registered),
-            by("spiffe", "tls_client_auth_san_uri", "spiffe://example.org/ns/Prod/sa/orders"),
-            by("https", "tls_client_auth_san_uri", "https://client.example/a"),
+            by(
+                "spiffe",
+                "tls_client_auth_san_uri",
+                "spiffe://example.org/ns/Prod/sa/orders",
+            ),
+            by(
+                "https",
+                "tls_client_auth_san_uri",
+                "https://client.example/a",
+            ),
         ])
         .start();
     for (id, value, good) in [
@@ -75,7 +152,11 @@ fn mtls_12_san_uri() {
         ("spiffe", "spiffe://example.org/ns/Prod/sa/orders", true),
         ("spiffe", "spiffe://example.org/ns/prod/sa/orders", false),
         ("spiffe", "spiffe://example.org/ns/Prod/sa/orders/", false),
-        ("spiffe", "spiffe://example.org/ns/x/../Prod/sa/orders", false),
+        (
+            "spiffe",
+            "spiffe://example.org/ns/x/../Prod/sa/orders",
+            false,
+        ),
         ("https", "https://client.example/a", true),
         ("https", "https://client.example:443/a", false),
         ("https", "https://client.example/%61", false),
@@ -84,12 +165,22 @@ fn mtls_12_san_uri() {
         let certificate = wanted("x").san(uri(value)).by(&pki().ca);
         decides(&server, id, &certificate, good, value);
     }
-    decides(&server, "urn", &wanted("x").dns("urn.example").by(&pki().ca), false, "DNS");
+    decides(
+        &server,
+        "urn",
+        &wanted("x").dns("urn.example").by(&pki().ca),
+        false,
+        "DNS",
+    );
 }
 
 #[test]
 fn mtls_13_san_ip() {
-    let spellings = ["2001:db8::10", "2001:DB8:0:0:0:0:0:10", "2001:0db8:0000:0000:0000:0000:0000:0010"];
+    let spellings = [
+        "2001:db8::10",
+        "2001:DB8:0:0:0:0:0:10",
+        "2001:0db8:0000:0000:0000:0000:0000:0010",
+    ];
     let mut clients: Vec<Value> = spellings
         .iter()
         .enumerate()
@@ -104,25 +195,78 @@ fn mtls_13_san_ip() {
         let id = format!("six{at}");
         decides(&server, &id, &six, true, "equal");
         decides(&server, &id, &four, false, "another");
-        decides(&server, &id, &wanted("x").dns("2001:db8::10").by(&pki().ca), false, "as DNS");
+        decides(
+            &server,
+            &id,
+            &wanted("x").dns("2001:db8::10").by(&pki().ca),
+            false,
+            "as DNS",
+        );
     }
     decides(&server, "four", &four, true, "equal");
     decides(&server, "four", &mapped, false, "IPv4-mapped");
-    decides(&server, "four", &wanted("192.0.2.7").by(&pki().ca), false, "CN");
-    decides(&server, "four", &wanted("x").san(ip("192.0.2.8")).by(&pki().ca), false, "another");
+    decides(
+        &server,
+        "four",
+        &wanted("192.0.2.7").by(&pki().ca),
+        false,
+        "CN",
+    );
+    decides(
+        &server,
+        "four",
+        &wanted("x").san(ip("192.0.2.8")).by(&pki().ca),
+        false,
+        "another",
+    );
 }
 
 #[test]
 fn mtls_14_san_email() {
-    let server = World::usual().client(by("mail", "tls_client_auth_san_email", "Client@example.com")).start();
+    let server = World::usual()
+        .client(by(
+            "mail",
+            "tls_client_auth_san_email",
+            "Client@example.com",
+        ))
+        .start();
     let with = |san: SanType| wanted("x").san(san).by(&pki().ca);
-    decides(&server, "mail", &with(email("Client@example.com")), true, "equal");
-    decides(&server, "mail", &with(email("other@example.com")), false, "another");
-    decides(&server, "mail", &with(uri("mailto:Client@example.com")), false, "a URI");
-    let other = SanType::OtherName((vec![1, 3, 6, 1, 4, 1, 311, 20, 2, 3], "Client@example.com".into()));
+    decides(
+        &server,
+        "mail",
+        &with(email("Client@example.com")),
+        true,
+        "equal",
+    );
+    decides(
+        &server,
+        "mail",
+        &with(email("other@example.com")),
+        false,
+        "another",
+    );
+    decides(
+        &server,
+        "mail",
+        &with(uri("mailto:Client@example.com")),
+        false,
+        "a URI",
+    );
+    let other = SanType::OtherName((
+        vec![1, 3, 6, 1, 4, 1, 311, 20, 2, 3],
+        "Client@example.com".into(),
+    ));
     decides(&server, "mail", &with(other), false, "otherName");
-    let subject = wanted("x").email_in_subject("Client@example.com").by(&pki().ca);
-    decides(&server, "mail", &subject, false, "emailAddress in the subject");
+    let subject = wanted("x")
+        .email_in_subject("Client@example.com")
+        .by(&pki().ca);
+    decides(
+        &server,
+        "mail",
+        &subject,
+        false,
+        "emailAddress in the subject",
+    );
 }
 
 #[test]
@@ -156,33 +300,75 @@ fn mtls_09_subjects_are_compared_by_type_and_value() {
 fn mtls_08_mtls_10_selectors_that_are_refused_in_the_file() {
     for (why, members) in [
         ("none", json!({})),
-        ("two", json!({ "tls_client_auth_san_dns": "a.example", "tls_client_auth_san_ip": "::1" })),
-        ("two with a subject", json!({ "tls_client_auth_subject_dn": "CN=a", "tls_client_auth_san_uri": "urn:a" })),
+        (
+            "two",
+            json!({ "tls_client_auth_san_dns": "a.example", "tls_client_auth_san_ip": "::1" }),
+        ),
+        (
+            "two with a subject",
+            json!({ "tls_client_auth_subject_dn": "CN=a", "tls_client_auth_san_uri": "urn:a" }),
+        ),
         ("empty DN", json!({ "tls_client_auth_subject_dn": "" })),
         ("blank DN", json!({ "tls_client_auth_subject_dn": "CN= " })),
         ("empty DNS", json!({ "tls_client_auth_san_dns": "" })),
         ("empty URI", json!({ "tls_client_auth_san_uri": "" })),
         ("empty email", json!({ "tls_client_auth_san_email": "" })),
         ("empty IP", json!({ "tls_client_auth_san_ip": "" })),
-        ("OpenSSL's form", json!({ "tls_client_auth_subject_dn": "/C=US/CN=a" })),
+        (
+            "OpenSSL's form",
+            json!({ "tls_client_auth_subject_dn": "/C=US/CN=a" }),
+        ),
         ("a pattern", json!({ "tls_client_auth_subject_dn": ".*" })),
-        ("an unescaped comma", json!({ "tls_client_auth_subject_dn": "CN=a,b" })),
-        ("an unknown type", json!({ "tls_client_auth_subject_dn": "NOSUCH=a" })),
-        ("a control character", json!({ "tls_client_auth_subject_dn": "CN=a\u{7}" })),
-        ("a format character", json!({ "tls_client_auth_subject_dn": "CN=a\u{202e}b" })),
-        ("a wildcard", json!({ "tls_client_auth_san_dns": "*.example.com" })),
-        ("a zone", json!({ "tls_client_auth_san_ip": "fe80::1%eth0" })),
-        ("a network", json!({ "tls_client_auth_san_ip": "10.0.0.0/8" })),
-        ("a host name", json!({ "tls_client_auth_san_ip": "localhost" })),
-        ("a leading zero", json!({ "tls_client_auth_san_ip": "010.0.0.1" })),
+        (
+            "an unescaped comma",
+            json!({ "tls_client_auth_subject_dn": "CN=a,b" }),
+        ),
+        (
+            "an unknown type",
+            json!({ "tls_client_auth_subject_dn": "NOSUCH=a" }),
+        ),
+        (
+            "a control character",
+            json!({ "tls_client_auth_subject_dn": "CN=a\u{7}" }),
+        ),
+        (
+            "a format character",
+            json!({ "tls_client_auth_subject_dn": "CN=a\u{202e}b" }),
+        ),
+        (
+            "a wildcard",
+            json!({ "tls_client_auth_san_dns": "*.example.com" }),
+        ),
+        (
+            "a zone",
+            json!({ "tls_client_auth_san_ip": "fe80::1%eth0" }),
+        ),
+        (
+            "a network",
+            json!({ "tls_client_auth_san_ip": "10.0.0.0/8" }),
+        ),
+        (
+            "a host name",
+            json!({ "tls_client_auth_san_ip": "localhost" }),
+        ),
+        (
+            "a leading zero",
+            json!({ "tls_client_auth_san_ip": "010.0.0.1" }),
+        ),
         ("no text", json!({ "tls_client_auth_san_dns": 7 })),
     ] {
         let world = World::usual().client(client("odd-one", "tls_client_auth", members));
         let output = world.run("check", &[]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert_eq!(output.status.code(), Some(1), "{why}: {said}");
-        assert!(said.contains("odd-one") && said.contains("clients.json"), "{why}: {said}");
+        assert!(
+            said.contains("odd-one") && said.contains("clients.json"),
+            "{why}: {said}"
+        );
         let refused = world.refuses_to_start();
-        assert!(refused.contains("odd-one") && refused.lines().count() == 1, "{why}: {refused}");
+        assert!(
+            refused.contains("odd-one") && refused.lines().count() == 1,
+            "{why}: {refused}"
+        );
     }
 }

@@ -19,7 +19,11 @@ fn becomes(server: &Server, client: &str, status: u16, within: Duration) {
         if response.status == status {
             return;
         }
-        assert!(began.elapsed() < within, "{client}: still {}", response.status);
+        assert!(
+            began.elapsed() < within,
+            "{client}: still {}",
+            response.status
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
 }
@@ -28,7 +32,11 @@ fn becomes(server: &Server, client: &str, status: u16, within: Duration) {
 fn clients_are_read_again_and_a_bad_file_keeps_the_old() {
     let world = World::usual();
     let server = world.start();
-    server.token("newcomer").with(&wanted("newcomer").by(&pki().ca)).send().refuses(401, "invalid_client");
+    server
+        .token("newcomer")
+        .with(&wanted("newcomer").by(&pki().ca))
+        .send()
+        .refuses(401, "invalid_client");
     let mut clients = world.registered();
     clients.push(tls_client("newcomer"));
     world.write_clients(&clients);
@@ -44,11 +52,22 @@ fn clients_are_read_again_and_a_bad_file_keeps_the_old() {
         world.write("clients.json", bad);
         let began = Instant::now();
         while !server.log()[before..].contains("kept what was there before") {
-            assert!(began.elapsed() < Duration::from_secs(5), "{bad}: nothing was said");
+            assert!(
+                began.elapsed() < Duration::from_secs(5),
+                "{bad}: nothing was said"
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
-        assert!(server.log()[before..].contains(says), "{bad}: {}", server.log());
-        server.token("newcomer").with(&wanted("newcomer").by(&pki().ca)).send().token();
+        assert!(
+            server.log()[before..].contains(says),
+            "{bad}: {}",
+            server.log()
+        );
+        server
+            .token("newcomer")
+            .with(&wanted("newcomer").by(&pki().ca))
+            .send()
+            .token();
     }
     // A client that is gone is gone, and what it was given is too unless somebody else may ask.
     world.write_clients(&world.registered());
@@ -66,7 +85,11 @@ fn sighup_reads_at_once_and_authorities_change_too() {
     while server.token("alice").with(&pki().alice).send().status != 401 {
         assert!(began.elapsed() < Duration::from_secs(3));
     }
-    server.token("alice").with(&wanted("alice").by(&pki().other_ca)).send().token();
+    server
+        .token("alice")
+        .with(&wanted("alice").by(&pki().other_ca))
+        .send()
+        .token();
     let before = server.log().len();
     world.write("ca.pem", "nonsense");
     server.signal("HUP");
@@ -75,7 +98,11 @@ fn sighup_reads_at_once_and_authorities_change_too() {
         assert!(began.elapsed() < Duration::from_secs(5));
         std::thread::sleep(Duration::from_millis(20));
     }
-    server.token("alice").with(&wanted("alice").by(&pki().other_ca)).send().token();
+    server
+        .token("alice")
+        .with(&wanted("alice").by(&pki().other_ca))
+        .send()
+        .token();
 }
 
 #[test]
@@ -88,7 +115,10 @@ fn mtls_16_a_revocation_list_that_changes_is_in_force() {
     world.write("crl.pem", &pki().ca.crl(&[7, 1001], 2044));
     let began = Instant::now();
     while server.token("alice").with(&pki().alice).send().status == 200 {
-        assert!(began.elapsed() < Duration::from_millis(2_500), "the list is not in force");
+        assert!(
+            began.elapsed() < Duration::from_millis(2_500),
+            "the list is not in force"
+        );
         std::thread::sleep(Duration::from_millis(50));
     }
     server.token("bob").with(&pki().bob).send().token();
@@ -129,11 +159,18 @@ fn sigint_does_the_same() {
 fn an_idle_connection_does_not_hold_up_the_end() {
     let mut server = World::usual().client(secret_client("x", json!({}))).start();
     let mut stream = server.place.connect().expect("it listens");
-    let octets = server.get("jwks").header("Connection", "keep-alive").octets();
+    let octets = server
+        .get("jwks")
+        .header("Connection", "keep-alive")
+        .octets();
     stream.write_all(&octets).expect("written");
     std::thread::sleep(Duration::from_millis(200));
     let began = Instant::now();
     server.signal("TERM");
     assert_eq!(server.ended().code(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 }

@@ -36,7 +36,11 @@ impl Publisher {
                 let _ = stream.write_all(answer.as_bytes());
             }
         });
-        let publisher = Self { document, asked, port };
+        let publisher = Self {
+            document,
+            asked,
+            port,
+        };
         publisher.publish(keys);
         publisher
     }
@@ -73,7 +77,10 @@ fn mtls_20_a_client_rotates_by_itself() {
     let certificates = Publisher::of(&[old.jwk()]);
     let keys = Publisher::of(&[old_key.jwk()]);
     let server = World::usual()
-        .clients([published("sven", "self_signed_tls_client_auth", &certificates), published("kim", "private_key_jwt", &keys)])
+        .clients([
+            published("sven", "self_signed_tls_client_auth", &certificates),
+            published("kim", "private_key_jwt", &keys),
+        ])
         .switch("--outbound-allow-private")
         .start();
     let began = Instant::now();
@@ -84,12 +91,20 @@ fn mtls_20_a_client_rotates_by_itself() {
         server.token("sven").judged(old, "NONE").send().token();
         by(&old_key).token();
     }
-    assert_eq!((certificates.asked(), keys.asked()), (1, 1), "kept, not fetched for each request");
+    assert_eq!(
+        (certificates.asked(), keys.asked()),
+        (1, 1),
+        "kept, not fetched for each request"
+    );
     certificates.publish(&[new.jwk()]);
     keys.publish(&[new_key.jwk()]);
     // Whoever presents what is not published makes nobody ask all the time.
     for _ in 0..10 {
-        server.token("sven").judged(&pki().alice, "NONE").send().refuses(401, "invalid_client");
+        server
+            .token("sven")
+            .judged(&pki().alice, "NONE")
+            .send()
+            .refuses(401, "invalid_client");
     }
     assert!(certificates.asked() <= 2);
     loop {
@@ -98,10 +113,17 @@ fn mtls_20_a_client_rotates_by_itself() {
         if response.status == 200 && response_key.status == 200 {
             break;
         }
-        assert!(began.elapsed() < Duration::from_secs(40), "not seen within the stated delay");
+        assert!(
+            began.elapsed() < Duration::from_secs(40),
+            "not seen within the stated delay"
+        );
         std::thread::sleep(Duration::from_millis(500));
     }
-    server.token("sven").judged(old, "NONE").send().refuses(401, "invalid_client");
+    server
+        .token("sven")
+        .judged(old, "NONE")
+        .send()
+        .refuses(401, "invalid_client");
     by(&old_key).refuses(401, "invalid_client");
 }
 
@@ -136,8 +158,14 @@ fn dcr_08_documents_that_are_not_believed() {
     assert_eq!(elsewhere.asked(), 0, "redirects are not followed");
     // Without the flag a loopback address is never called at all.
     let publisher = Publisher::of(&[own.jwk()]);
-    let server = World::usual().client(published("sven", "self_signed_tls_client_auth", &publisher)).start();
-    server.token("sven").judged(own, "NONE").send().refuses(401, "invalid_client");
+    let server = World::usual()
+        .client(published("sven", "self_signed_tls_client_auth", &publisher))
+        .start();
+    server
+        .token("sven")
+        .judged(own, "NONE")
+        .send()
+        .refuses(401, "invalid_client");
     assert_eq!(publisher.asked(), 0);
 }
 
@@ -153,6 +181,10 @@ fn a_key_alone_at_a_jwks_uri_authenticates_nobody() {
             .client(published("sven", "self_signed_tls_client_auth", &publisher))
             .switch("--outbound-allow-private")
             .start();
-        server.token("sven").judged(own, "NONE").send().refuses(401, "invalid_client");
+        server
+            .token("sven")
+            .judged(own, "NONE")
+            .send()
+            .refuses(401, "invalid_client");
     }
 }

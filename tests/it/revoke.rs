@@ -18,7 +18,12 @@ fn olgas() -> Cert {
 }
 
 fn revoke(server: &Server, id: &str, certificate: &Cert, token: &str) -> Response {
-    server.post("revoke").form("client_id", id).form("token", token).with(certificate).send()
+    server
+        .post("revoke")
+        .form("client_id", id)
+        .form("token", token)
+        .with(certificate)
+        .send()
 }
 
 #[test]
@@ -30,7 +35,12 @@ fn rv_01_in_09_a_revoked_token_is_dead_at_once() {
         for _ in 0..3 {
             assert!(server.is_active(&token), "{id}");
         }
-        assert!(revoke(&server, id, certificate, &token).succeeds().json().is_object());
+        assert!(
+            revoke(&server, id, certificate, &token)
+                .succeeds()
+                .json()
+                .is_object()
+        );
         assert!(!server.is_active(&token), "{id}");
         assert!(server.is_active(&bystander), "only this one");
         // RV-03
@@ -48,7 +58,11 @@ fn rv_02_03_07_of_ones_own_tokens_alone() {
     for foreign in [&token, &opaque] {
         let response = revoke(&server, "bob", &pki().bob, foreign);
         assert!(matches!(response.status, 200 | 400), "{}", response.body);
-        let response = server.post("revoke").basic("gate", SECRET).form("token", foreign).send();
+        let response = server
+            .post("revoke")
+            .basic("gate", SECRET)
+            .form("token", foreign)
+            .send();
         assert!(matches!(response.status, 200 | 400), "{}", response.body);
         assert!(server.is_active(foreign), "RV-02");
     }
@@ -57,15 +71,36 @@ fn rv_02_03_07_of_ones_own_tokens_alone() {
     }
     for hint in ["refresh_token", "access_token", "nonsense"] {
         let token = server.token("alice").with(&pki().alice).send().token();
-        let request = server.post("revoke").form("client_id", "alice").form("token", &token);
-        request.form("token_type_hint", hint).with(&pki().alice).send().succeeds();
+        let request = server
+            .post("revoke")
+            .form("client_id", "alice")
+            .form("token", &token);
+        request
+            .form("token_type_hint", hint)
+            .with(&pki().alice)
+            .send()
+            .succeeds();
         assert!(!server.is_active(&token), "{hint}");
     }
     // RV-07
     revoke(&server, "alice", &pki().bob, &token).refuses(401, "invalid_client");
-    server.post("revoke").form("token", &token).send().refuses(401, "invalid_client");
-    server.post("revoke").form("client_id", "alice").form("token", &token).send().refuses(401, "invalid_client");
-    server.post("revoke").form("client_id", "alice").with(&pki().alice).send().refuses(400, "invalid_request");
+    server
+        .post("revoke")
+        .form("token", &token)
+        .send()
+        .refuses(401, "invalid_client");
+    server
+        .post("revoke")
+        .form("client_id", "alice")
+        .form("token", &token)
+        .send()
+        .refuses(401, "invalid_client");
+    server
+        .post("revoke")
+        .form("client_id", "alice")
+        .with(&pki().alice)
+        .send()
+        .refuses(400, "invalid_request");
     assert!(server.is_active(&token));
     // A renewed certificate authenticates the client, which is what counts.
     let renewed = wanted("alice").by(&pki().ca);

@@ -194,7 +194,11 @@ impl World {
     /// an RSA key takes longer to make than most tests.
     fn keys(&self) -> Vec<String> {
         static MADE: OnceLock<TempDir> = OnceLock::new();
-        if self.flags.iter().any(|flag| flag == "--store" || flag == "--keys") {
+        if self
+            .flags
+            .iter()
+            .any(|flag| flag == "--store" || flag == "--keys")
+        {
             return Vec::new();
         }
         let folder = self.path("made-keys");
@@ -207,7 +211,11 @@ impl World {
                     .env_clear()
                     .output()
                     .expect("the program runs");
-                assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+                assert!(
+                    made.status.success(),
+                    "{}",
+                    String::from_utf8_lossy(&made.stderr)
+                );
                 directory
             });
             fs::create_dir(&folder).expect("a directory can be made");
