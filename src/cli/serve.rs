@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{Ended, World, complain, load, logging};
 use crate::config::{Finding, Settings, Severity};
+use crate::endpoint::contact::Contact;
 use crate::endpoint::metrics::Metrics;
 use crate::endpoint::{Server, Trust};
 use crate::http::admin;
@@ -106,6 +107,7 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
             trust: ArcSwap::from_pointee(trust),
             keys: ArcSwap::from_pointee(keys),
             store,
+            contact: Contact::default(),
             remote,
             clock: world.clock,
             mint: world.mint,

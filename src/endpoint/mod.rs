@@ -1,6 +1,7 @@
 //! The endpoints: one file each, which gathers, decides, commits and answers.
 
 mod authenticate;
+pub mod contact;
 mod introspect;
 mod jwks;
 pub mod metadata;
@@ -107,6 +108,8 @@ pub struct Server {
     pub keys: ArcSwap<KeySet>,
     /// Where records are kept.
     pub store: Arc<dyn Store>,
+    /// When the store was last known to be there.
+    pub contact: contact::Contact,
     /// The keys at clients' `jwks_uri`.
     pub remote: RemoteKeys<ClientKeys>,
     /// Tells the time.
@@ -132,12 +135,23 @@ impl Server {
         Ok(keys)
     }
 
-    /// Commits, and counts what the store could not do.
-    async fn commit(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
-        self.store
-            .commit(changes, now)
+    /// Makes sure that the store is there, for a token whose issue needs nothing from it: while it is
+    /// away nothing could be revoked.
+    async fn assure_store(&self) -> Result<(), StoreError> {
+        self.contact
+            .assure(self.store.as_ref())
             .await
             .inspect_err(|error| self.metrics.store_failed(error))
+    }
+
+    /// Commits, and counts what the store could not do.
+    async fn commit(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
+        self.store.commit(changes, now).await.inspect_err(|error| {
+            self.metrics.store_failed(error);
+            if matches!(error, StoreError::Unavailable(_)) {
+                self.contact.lost();
+            }
+        })
     }
 }
 

@@ -143,6 +143,7 @@ async fn connection<S>(
     let stream = Patience::new(stream, HEADER_TIME);
     let phase = stream.phase();
     let limit = site.max_header_bytes;
+    let observer = Arc::clone(&site);
     let service = service_fn(move |request| {
         phase.header_read();
         let (site, phase) = (Arc::clone(&site), phase.clone());
@@ -159,7 +160,17 @@ async fn connection<S>(
         .max_headers(HEADER_LINES)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%error, "a connection ended early");
+        if error.is_parse() {
+            // hyper has refused it by itself: 400 or 431, or just the end of the connection.
+            tracing::warn!(
+                request = &*observer.requests.next(),
+                endpoint = "none",
+                cause = one_line(&error.to_string()),
+                "refused: no HTTP request"
+            );
+        } else {
+            tracing::debug!(%error, "a connection ended early");
+        }
     }
 }
 

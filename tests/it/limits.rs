@@ -168,6 +168,7 @@ fn hdr_09_ambiguous_framing() {
     ] {
         refused(&server, why, octets.as_bytes());
     }
+    server.logs("no HTTP request");
     assert_eq!(server.get("jwks").send().status, 200, "it is still there");
 }
 

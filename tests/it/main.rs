@@ -11,6 +11,7 @@ mod log;
 mod metadata;
 mod names;
 mod pki;
+mod regression;
 mod reload;
 mod remote;
 mod revoke;
