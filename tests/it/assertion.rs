@@ -136,6 +136,10 @@ fn fa_09_fa_12_what_an_assertion_must_say() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table of cases, and what it needs"
+)]
 fn jo_01_jo_03_the_verifier_chooses_algorithm_and_key() {
     let (key, other, rsa) = (EcKey::new(), EcKey::new(), RsaKey::new());
     let mut pinned = keyed("paula", &[rsa.jwk()]);
@@ -311,12 +315,12 @@ fn one_wins(servers: &[Server]) {
             .into_iter()
             .map(|asker| asker.join().expect("no panic"));
         answers
-            .map(|response| match response.status {
-                200 => 1,
-                _ => {
-                    response.refuses(401, "invalid_client");
-                    0
+            .map(|response| {
+                if response.status == 200 {
+                    return 1;
                 }
+                response.refuses(401, "invalid_client");
+                0
             })
             .sum()
     });

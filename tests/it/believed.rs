@@ -1,5 +1,6 @@
 //! *When is a certificate believed?*: whose headers count, in which form, and what verifies.
 
+use base64::Engine as _;
 use serde_json::json;
 
 use crate::pki::{pki, wanted};
@@ -238,7 +239,6 @@ fn hdr_03_values_that_are_nearly_certificates() {
     let url = base64.replace('+', "-").replace('/', "_");
     let mut trailing = alice.der.clone();
     trailing.push(0);
-    use base64::Engine as _;
     let standard = base64::engine::general_purpose::STANDARD;
     let two = [alice.der.as_slice(), &pki().bob.der].concat();
     let server = World::usual().start();

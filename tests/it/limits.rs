@@ -57,6 +57,10 @@ fn head(extra: &str) -> Vec<u8> {
 const BODY: &str = "grant_type=client_credentials&client_id=alice";
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table of cases, and what it needs"
+)]
 fn hdr_09_ambiguous_framing() {
     let server = World::usual().start().uncounted();
     let length = BODY.len();

@@ -1,6 +1,12 @@
 //! The real program, asked from outside: one world of clients and certificates, one module a theme.
 //! Tests name the rows of the normative checklist that they decide.
 
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "tests are read more often than they wait for an allocation"
+)]
+
 mod assertion;
 mod believed;
 mod chain;

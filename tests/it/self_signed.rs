@@ -6,7 +6,7 @@ use crate::jose::EcKey;
 use crate::pki::{pki, wanted};
 use crate::world::{World, client};
 
-fn sven(jwks: Value) -> Value {
+fn sven(jwks: &Value) -> Value {
     client(
         "sven",
         "self_signed_tls_client_auth",
@@ -18,7 +18,7 @@ fn sven(jwks: Value) -> Value {
 fn mtls_17_18_the_certificate_itself_whatever_the_verdict() {
     let own = &pki().own;
     let server = World::usual()
-        .client(sven(json!({ "keys": [own.jwk()] })))
+        .client(sven(&json!({ "keys": [own.jwk()] })))
         .start();
     for verdict in [
         "FAILED:self-signed certificate",
@@ -63,7 +63,7 @@ fn mtls_17_18_the_certificate_itself_whatever_the_verdict() {
         .refuses(401, "invalid_client");
     // No --client-ca is needed.
     let server = World::trusting()
-        .client(sven(json!({ "keys": [own.jwk()] })))
+        .client(sven(&json!({ "keys": [own.jwk()] })))
         .start();
     server.token("sven").judged(own, "FAILED:x").send().token();
 }
@@ -80,7 +80,9 @@ fn mtls_19_x5c_or_x5t_s256_and_never_a_key_alone() {
         json!([other, own.jwk()]),
         json!([pki().alice.jwk(), own.jwk()]),
     ] {
-        let server = World::usual().client(sven(json!({ "keys": keys }))).start();
+        let server = World::usual()
+            .client(sven(&json!({ "keys": keys })))
+            .start();
         server.token("sven").judged(own, "NONE").send().token();
         let renewed = wanted("own").key_of(own).serial(98).self_signed();
         server
@@ -89,7 +91,7 @@ fn mtls_19_x5c_or_x5t_s256_and_never_a_key_alone() {
             .send()
             .refuses(401, "invalid_client");
     }
-    let key_alone = sven(json!({ "keys": [EcKey::from_pem(&own.key).jwk()] }));
+    let key_alone = sven(&json!({ "keys": [EcKey::from_pem(&own.key).jwk()] }));
     let said = World::usual().client(key_alone).refuses_to_start();
     assert!(
         said.contains("x5t#S256") && said.contains("x5c") && said.contains("sven"),
@@ -104,7 +106,7 @@ fn mtls_21_the_first_certificate_holds_the_key_and_is_the_only_credential() {
     let mut chained = own.jwk();
     chained["x5c"] = json!([own.base64(), pki().alice.base64()]);
     let server = World::usual()
-        .client(sven(json!({ "keys": [chained] })))
+        .client(sven(&json!({ "keys": [chained] })))
         .start();
     server.token("sven").judged(own, "NONE").send().token();
     server
@@ -128,7 +130,7 @@ fn mtls_21_the_first_certificate_holds_the_key_and_is_the_only_credential() {
         ("a short thumbprint", short),
     ] {
         let said = World::usual()
-            .client(sven(json!({ "keys": [jwk] })))
+            .client(sven(&json!({ "keys": [jwk] })))
             .refuses_to_start();
         assert!(
             said.contains("sven") && said.contains("jwks"),

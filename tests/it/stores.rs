@@ -248,7 +248,8 @@ fn rv_06_a_redis_that_is_gone_answers_503_and_heals() {
 #[test]
 fn a_start_without_redis_is_no_fault() {
     let mut redis = RedisServer::stopped(&[]);
-    let world = World::usual().client(olga()).flag("--store", &redis.url());
+    let url = format!("redis://127.0.0.1:{}", redis.port());
+    let world = World::usual().client(olga()).flag("--store", &url);
     let secret = world.write("store.secret", "0123456789abcdef0123456789abcdef-secret");
     let world = world.flag("--store-secret-file", &secret);
     let output = world.run("check", &[]);

@@ -609,16 +609,13 @@ impl Request<'_> {
                 .iter()
                 .any(|(known, _)| known.eq_ignore_ascii_case(name))
         };
-        let body = match &self.body {
-            Some(body) => body.clone(),
-            None => {
-                let pairs = self
-                    .form
-                    .iter()
-                    .map(|(name, value)| format!("{}={}", percent(name), percent(value)));
-                pairs.collect::<Vec<_>>().join("&").into_bytes()
-            }
-        };
+        let body = self.body.clone().unwrap_or_else(|| {
+            let pairs = self
+                .form
+                .iter()
+                .map(|(name, value)| format!("{}={}", percent(name), percent(value)));
+            pairs.collect::<Vec<_>>().join("&").into_bytes()
+        });
         if self.method == "POST" || !body.is_empty() {
             if !has("Content-Type") {
                 headers.push((
