@@ -72,7 +72,7 @@ impl fmt::Display for PemError {
         match self {
             Self::Malformed => f.write_str("a PEM block is cut short or its base64 is wrong"),
             Self::Nothing(label) => {
-                write!(f, "no PEM block: -----BEGIN {label}----- is wanted")
+                write!(f, "no PEM block: one with the label {label} is wanted")
             }
             Self::NotOne(count) => write!(f, "{count} PEM blocks where one is wanted"),
             Self::Label { found, wanted } => write!(

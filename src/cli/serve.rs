@@ -1,5 +1,6 @@
 //! `certbound serve`.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -92,6 +93,7 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
 /// Everything that the settings name, read and open; nobody can connect yet.
 pub(super) struct Ready {
     site: Arc<Site>,
+    watched: Watched,
     keyring: Keyring,
     complete: watch::Sender<bool>,
 }
@@ -100,6 +102,8 @@ impl Ready {
     /// Reads and opens what the settings name, and says what is wrong with it where that cannot be done.
     pub(super) async fn new(settings: &Settings, world: World) -> Result<Self, Vec<String>> {
         let one = |finding: Finding| vec![finding.to_string()];
+        // Before they are read: what changes while it is read is read again.
+        let watched = Watched::new(settings);
         let trust = load::trust(settings).map_err(|findings| lines(&findings))?;
         let window = load::window(settings).map_err(one)?;
         let remote = load::remote(settings).map_err(one)?;
@@ -141,6 +145,7 @@ impl Ready {
         });
         Ok(Self {
             site,
+            watched,
             keyring,
             complete,
         })
@@ -156,6 +161,7 @@ impl Ready {
     ) -> Running {
         let Self {
             site,
+            watched,
             keyring,
             complete,
         } = self;
@@ -178,7 +184,7 @@ impl Ready {
             "serving health, readiness and metrics"
         );
         tokio::spawn(admin::serve(Arc::clone(&site), admin_listener, stopped));
-        tokio::spawn(keep_trust(Arc::clone(&site), settings, hangup));
+        tokio::spawn(keep_trust(Arc::clone(&site), settings, watched, hangup));
         tokio::spawn(keep_keys(site, keyring, complete));
         Running { stop, tasks }
     }
@@ -231,15 +237,39 @@ impl Signals {
     }
 }
 
-/// What tells one state of a file from another.
-type Stamp = Option<(SystemTime, u64)>;
+/// What tells one state of a file from another: inode, time of change and length.
+type Stamp = Option<(u64, SystemTime, u64)>;
+
+/// The files that may change, and how they were when they were last looked at.
+struct Watched {
+    paths: Vec<PathBuf>,
+    known: Vec<Stamp>,
+}
+
+impl Watched {
+    fn new(settings: &Settings) -> Self {
+        let mut paths = vec![settings.clients.clone()];
+        paths.extend(settings.client_ca.clone());
+        paths.extend(settings.client_crl.clone());
+        let known = stamps(&paths);
+        Self { paths, known }
+    }
+
+    /// Whether one of them is not as it was.
+    fn have_changed(&mut self) -> bool {
+        let found = stamps(&self.paths);
+        let changed = found != self.known;
+        self.known = found;
+        changed
+    }
+}
 
 fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
     paths
         .iter()
         .map(|path| {
             let metadata = std::fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
+            Some((metadata.ino(), metadata.modified().ok()?, metadata.len()))
         })
         .collect()
 }
@@ -256,21 +286,20 @@ async fn asked_to_read(hangup: Option<&mut Signal>) {
 
 /// Reads clients, authorities and revocation lists again when they change and on SIGHUP. What cannot be
 /// read leaves everything as it was.
-async fn keep_trust(site: Arc<Site>, settings: Settings, mut hangup: Option<Signal>) {
-    let mut paths = vec![settings.clients.clone()];
-    paths.extend(settings.client_ca.clone());
-    paths.extend(settings.client_crl.clone());
-    let mut known = stamps(&paths);
+async fn keep_trust(
+    site: Arc<Site>,
+    settings: Settings,
+    mut watched: Watched,
+    mut hangup: Option<Signal>,
+) {
     loop {
         let asked = tokio::select! {
             () = asked_to_read(hangup.as_mut()) => true,
             () = tokio::time::sleep(LOOK) => false,
         };
-        let found = stamps(&paths);
-        if !asked && found == known {
+        if !watched.have_changed() && !asked {
             continue;
         }
-        known = found;
         let read = {
             let settings = settings.clone();
             tokio::task::spawn_blocking(move || load::trust(&settings)).await

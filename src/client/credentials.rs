@@ -104,7 +104,11 @@ impl<'a> Credentials<'a> {
         } else if let Some(secret) = secret {
             Proof::Post(Secret::new(secret.to_owned()))
         } else if let Some(assertion) = assertion {
-            name(assertion.unverified_claim("sub"))?;
+            // An assertion for another client is no proof for this one (RFC 7523 section 3).
+            name(assertion.unverified_claim("sub")).map_err(|error| {
+                OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")
+                    .because(error.cause())
+            })?;
             Proof::Assertion(assertion)
         } else {
             Proof::Nothing

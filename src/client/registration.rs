@@ -343,12 +343,6 @@ fn grant_types(metadata: &mut Metadata) -> Result<Vec<String>, Contradiction> {
             ));
         }
     }
-    if public && named.iter().any(|name| name == "client_credentials") {
-        return Err(Contradiction::new(
-            "grant_types",
-            "client_credentials is for clients that authenticate (RFC 6749 section 4.4): take it out, or choose another token_endpoint_auth_method than none",
-        ));
-    }
     Ok(named)
 }
 
@@ -492,10 +486,6 @@ mod tests {
             (
                 r#""client_id":"a","token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{"keys":[]}"#.to_owned(),
                 "jwks",
-            ),
-            (
-                r#""client_id":"a","token_endpoint_auth_method":"none","grant_types":["client_credentials"]"#.to_owned(),
-                "grant_types",
             ),
         ] {
             let found = wrong(&members);

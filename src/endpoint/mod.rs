@@ -152,6 +152,18 @@ impl Server {
         )
     }
 
+    /// Makes sure that the store is there, for a token whose issue needs nothing from it: while it is
+    /// away nothing could be revoked. It is asked only where it is not known to be there.
+    async fn assure_store(&self) -> Result<(), StoreError> {
+        if self.store.is_there() {
+            return Ok(());
+        }
+        self.store
+            .ready()
+            .await
+            .inspect_err(|error| self.metrics.store_failed(error))
+    }
+
     /// Commits, and counts what the store could not do.
     async fn commit(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
         self.store

@@ -65,7 +65,9 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
             return Err(refusal.error.because(cause));
         }
     };
-    if !granted.changes.is_empty() {
+    if granted.changes.is_empty() {
+        server.assure_store().await?;
+    } else {
         server.commit(&granted.changes, now).await?;
     }
     let body = serde_json::to_string(&granted.response).map_err(|error| {

@@ -143,6 +143,7 @@ async fn connection<S>(
     let stream = Patience::new(stream, HEADER_TIME);
     let phase = stream.phase();
     let limit = site.max_header_bytes;
+    let observer = Arc::clone(&site);
     let service = service_fn(move |request| {
         phase.header_read();
         let (site, phase) = (Arc::clone(&site), phase.clone());
@@ -160,8 +161,14 @@ async fn connection<S>(
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = watcher.watch(connection).await {
         if error.is_parse() {
-            // hyper has answered 400 or 431 by itself, or closed what was no HTTP.
-            tracing::warn!(peer = whom(peer), %error, "refused: what arrived is no request");
+            // hyper has refused it by itself: 400 or 431, or just the end of the connection.
+            tracing::warn!(
+                request = &*observer.requests.next(),
+                peer = whom(peer),
+                endpoint = "none",
+                cause = one_line(&error.to_string()),
+                "refused: no HTTP request"
+            );
         } else {
             tracing::debug!(peer = whom(peer), %error, "a connection ended early");
         }

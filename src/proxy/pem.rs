@@ -59,15 +59,15 @@ fn first<'a>(encoding: &'static str, text: &'a [u8]) -> Result<(Vec<u8>, &'a [u8
     let body = text
         .trim_ascii_start()
         .strip_prefix(BEGIN)
-        .ok_or_else(|| malformed("it does not begin with -----BEGIN CERTIFICATE-----"))?;
+        .ok_or_else(|| malformed("the line that begins a certificate is missing"))?;
     let dash = body
         .iter()
         .position(|&byte| byte == b'-')
-        .ok_or_else(|| malformed("-----END CERTIFICATE----- is missing"))?;
+        .ok_or_else(|| malformed("the line that ends a certificate is missing"))?;
     let (body, rest) = body.split_at(dash);
     let rest = rest
         .strip_prefix(END)
-        .ok_or_else(|| malformed("-----END CERTIFICATE----- must follow the base64"))?;
+        .ok_or_else(|| malformed("the line that ends a certificate must follow the base64"))?;
     let framed = body.first().is_some_and(|&byte| is_blank(byte))
         && body.last().is_some_and(|&byte| is_blank(byte));
     if !framed {

@@ -180,6 +180,10 @@ impl Store for FileStore {
         })
     }
 
+    fn is_there(&self) -> bool {
+        !self.shared.failing.load(Ordering::Relaxed)
+    }
+
     fn warnings(&self) -> Pending<'_, Vec<String>> {
         Box::pin(async {
             let metadata = fs::metadata(&self.path)

@@ -64,6 +64,10 @@ impl Store for MemoryStore {
     fn ready(&self) -> Pending<'_, ()> {
         Box::pin(async { Ok(()) })
     }
+
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 // A poisoned lock is taken all the same: nothing below it panics between its first change and its

@@ -108,6 +108,12 @@ pub trait Store: Send + Sync {
     /// Whether the store could be used right now, for reading and for writing.
     fn ready(&self) -> Pending<'_, ()>;
 
+    /// Whether the store is known to be there at this moment, without asking it. No is no verdict: who
+    /// needs one asks whether it is [`ready`](Self::ready).
+    fn is_there(&self) -> bool {
+        false
+    }
+
     /// What an operator should know about how this store is set up, each in a sentence; nothing is
     /// what one hopes for.
     fn warnings(&self) -> Pending<'_, Vec<String>> {

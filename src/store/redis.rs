@@ -10,6 +10,7 @@
 mod address;
 mod command;
 mod link;
+mod lookout;
 
 use ::redis::{Client, ErrorKind, Pipeline, Script, ServerErrorKind, Value, cmd};
 
@@ -20,6 +21,7 @@ use crate::oauth::time::Timestamp;
 use crate::record::{Changes, Key, Record};
 use command::{Short, get, write_script};
 use link::Link;
+use lookout::Lookout;
 
 /// The backend of everything that is a Redis.
 pub(super) struct Redis;
@@ -38,14 +40,17 @@ impl Backend for Redis {
 }
 
 struct RedisStore {
-    link: Link,
+    link: Arc<Link>,
+    lookout: Lookout,
     script: Script,
 }
 
 impl RedisStore {
     fn new(client: Client) -> Self {
+        let link = Arc::new(Link::new(client.clone()));
         Self {
-            link: Link::new(client),
+            lookout: Lookout::new(client.clone(), Arc::clone(&link)),
+            link,
             script: Script::new(include_str!("redis/commit.lua")),
         }
     }
@@ -134,6 +139,10 @@ impl Store for RedisStore {
                 Err(error) => Err(link::unavailable(&error)),
             }
         })
+    }
+
+    fn is_there(&self) -> bool {
+        self.lookout.is_there()
     }
 
     fn ready(&self) -> Pending<'_, ()> {

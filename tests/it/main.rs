@@ -1,0 +1,32 @@
+//! The real program, asked from outside: one world of clients and certificates, one module a theme.
+//! Tests name the rows of the normative checklist that they decide.
+
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "tests are read more often than they wait for an allocation"
+)]
+
+mod assertion;
+mod believed;
+mod chain;
+mod introspect;
+mod jose;
+mod limits;
+mod log;
+mod metadata;
+mod names;
+mod pki;
+mod regression;
+mod reload;
+mod remote;
+mod revoke;
+mod self_signed;
+mod startup;
+mod stores;
+#[path = "../support/mod.rs"]
+mod support;
+mod token;
+mod whoami;
+mod wire;
+mod world;
