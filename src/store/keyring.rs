@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Store, StoreError};
 use crate::key::algorithm::SigningAlgorithm;
@@ -19,6 +20,10 @@ use crate::record::{Changes, Condition, Key, Kind, Record};
 
 /// How often a change is tried again when another instance changes the keys at the same time.
 const TRIES: usize = 8;
+
+/// How often, and how many times, the lock on a folder is tried.
+const TRY_TO_LOCK: Duration = Duration::from_millis(20);
+const TRIES_TO_LOCK: usize = 250;
 
 /// The place of the signing keys.
 pub enum Keyring {
@@ -103,6 +108,7 @@ impl Keyring {
     ) -> Result<KeySet, KeyringError> {
         match self {
             Self::Folder(folder) => {
+                let _mine = lock(folder).await?;
                 let before = read_folder(folder)?;
                 let after = change(before.clone(), now)?;
                 write_folder(folder, &before, &after)?;
@@ -240,18 +246,40 @@ fn read_folder(folder: &Path) -> Result<KeySet, KeyringError> {
     Ok(keys)
 }
 
+/// Has the folder, which is made if there is none, for this process alone until the file is dropped.
+async fn lock(folder: &Path) -> Result<fs::File, KeyringError> {
+    let failed = |cause: String| KeyringError::File {
+        path: folder.to_owned(),
+        cause,
+    };
+    if !folder.exists() {
+        fs::DirBuilder::new()
+            .mode(0o700)
+            .recursive(true)
+            .create(folder)
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    let mut options = fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options
+        .open(folder.join(".lock"))
+        .map_err(|error| failed(error.to_string()))?;
+    for _ in 0..TRIES_TO_LOCK {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(TRY_TO_LOCK).await,
+            Err(fs::TryLockError::Error(error)) => return Err(failed(error.to_string())),
+        }
+    }
+    Err(KeyringError::Contended)
+}
+
 /// Writes the keys that are new or changed, each whole or not at all, and removes those that are gone.
 fn write_folder(folder: &Path, before: &KeySet, after: &KeySet) -> Result<(), KeyringError> {
     let failed = |path: &Path, error: std::io::Error| KeyringError::File {
         path: path.to_owned(),
         cause: error.to_string(),
     };
-    if !folder.exists() {
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(folder)
-            .map_err(|error| failed(folder, error))?;
-    }
     for key in after.keys() {
         let kid = key.key().kid();
         let same = before

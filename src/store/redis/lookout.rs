@@ -10,8 +10,9 @@ use redis::{Client, cmd};
 
 use super::link::Link;
 
-/// How often a server that is connected to must answer.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+/// How often a server that is connected to must answer, and how soon. One that is late is not taken for
+/// gone, only no longer for there: it is asked, then.
+const HEARTBEAT: Duration = Duration::from_millis(250);
 /// How long a connection may take to make.
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long to wait before the next attempt to connect.
@@ -58,8 +59,8 @@ async fn look(client: Client, link: Arc<Link>, there: Arc<AtomicBool>) {
                         }
                     }
                     _ = heart.tick() => {
-                        let answered = link.command(&cmd("PING")).await.is_ok();
-                        there.store(answered, Ordering::Relaxed);
+                        let answer = tokio::time::timeout(HEARTBEAT, link.command(&cmd("PING"))).await;
+                        there.store(matches!(answer, Ok(Ok(_))), Ordering::Relaxed);
                     }
                 }
             }
