@@ -10,9 +10,6 @@ use crate::config::{Fault, Finding, Settings, Source};
 /// Checks, prints a line for each finding, and says no if there is one.
 pub(super) fn run(matches: &ArgMatches, world: World, out: &mut dyn Write) -> Ended {
     let (settings, mut findings) = super::settings(matches, world);
-    if settings.is_none() && findings.is_empty() {
-        return Ended::Usage;
-    }
     if let Some(settings) = &settings {
         files(settings, &mut findings);
         match tokio::runtime::Builder::new_current_thread()
@@ -56,8 +53,9 @@ fn files(settings: &Settings, findings: &mut Vec<Finding>) {
 
 /// The store, and the keys in it or in their folder.
 async fn places(settings: &Settings, world: World, findings: &mut Vec<Finding>) {
-    let store = match load::store(settings).await {
-        Ok(store) => store,
+    let store = match load::store_unless_in_use(settings).await {
+        Ok(Some(store)) => store,
+        Ok(None) => return,
         Err(finding) => return findings.push(finding),
     };
     let fault = |problem: String, remedy: &str| {

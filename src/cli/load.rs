@@ -21,7 +21,7 @@ use crate::outbound::roots::Roots;
 use crate::proxy::presented::Window;
 use crate::proxy::{Encoding, Front, Headers, ProxySecret, TrustedPeers, VerifyHeader};
 use crate::store::keyring::Keyring;
-use crate::store::{self, Store};
+use crate::store::{self, OpenError, Store};
 
 /// What cannot be used, and why.
 fn broken(path: &Path, problem: impl std::fmt::Display, remedy: &str) -> Finding {
@@ -182,6 +182,29 @@ pub(super) fn remote(settings: &Settings) -> Result<RemoteKeys<ClientKeys>, Find
 
 /// Opens the store, which need not be reachable for that.
 pub(super) async fn store(settings: &Settings) -> Result<Arc<dyn Store>, Finding> {
+    opened(settings).await?.map_err(|error| cannot_open(&error))
+}
+
+/// The same for whoever only looks: a file that a running server holds is there and is good.
+pub(super) async fn store_unless_in_use(
+    settings: &Settings,
+) -> Result<Option<Arc<dyn Store>>, Finding> {
+    match opened(settings).await? {
+        Ok(store) => Ok(Some(store)),
+        Err(OpenError::InUse(_)) => Ok(None),
+        Err(error) => Err(cannot_open(&error)),
+    }
+}
+
+fn cannot_open(error: &OpenError) -> Finding {
+    let fault = Fault::new(
+        error.to_string(),
+        "name a store that can be opened by --store",
+    );
+    Finding::error(Source::Flag("store"), fault)
+}
+
+async fn opened(settings: &Settings) -> Result<Result<Arc<dyn Store>, OpenError>, Finding> {
     let redis_ca = settings
         .store_ca
         .as_deref()
@@ -193,17 +216,7 @@ pub(super) async fn store(settings: &Settings) -> Result<Arc<dyn Store>, Finding
         StoreUrl::Redis(url) => url.secret().expose().to_owned(),
     };
     let url = Zeroizing::new(url);
-    store::open(&url, &store::Options { redis_ca })
-        .await
-        .map_err(|error| {
-            Finding::error(
-                Source::Flag("store"),
-                Fault::new(
-                    error.to_string(),
-                    "name a store that can be opened by --store",
-                ),
-            )
-        })
+    Ok(store::open(&url, &store::Options { redis_ca }).await)
 }
 
 /// Where the signing keys are.

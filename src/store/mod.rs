@@ -149,6 +149,8 @@ pub enum OpenError {
     Malformed(String),
     /// The store exists but cannot be used: why.
     Refused(String),
+    /// The store is a file that another instance holds open; which, and what to do.
+    InUse(String),
 }
 
 impl fmt::Display for OpenError {
@@ -172,7 +174,7 @@ impl fmt::Display for OpenError {
                 )?;
                 write_schemes(f)
             }
-            Self::Malformed(what) | Self::Refused(what) => f.write_str(what),
+            Self::Malformed(what) | Self::Refused(what) | Self::InUse(what) => f.write_str(what),
         }
     }
 }
