@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use clap::ArgMatches;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -21,11 +21,9 @@ use crate::http::serve::{Numbered, Site, serve};
 use crate::key::set::KeySet;
 use crate::store::keyring::{Keyring, KeyringError};
 
-/// How often files are looked at for changes.
+/// How often files and keys are looked at for changes: a key that is retired ends its tokens, which
+/// every instance is to know within a second.
 const LOOK: Duration = Duration::from_secs(1);
-
-/// How often keys are looked at. A new one is published long before it signs.
-const LOOK_AT_KEYS: Duration = Duration::from_secs(5);
 
 /// Serves until told to stop.
 pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
@@ -40,9 +38,6 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
         return Ended::Usage;
     };
     logging::start(settings.log_format, settings.log_level);
-    for finding in &findings {
-        tracing::warn!("{finding}");
-    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -53,7 +48,7 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
             return Ended::No;
         }
     };
-    match runtime.block_on(start(settings, world)) {
+    match runtime.block_on(start(settings, findings, world)) {
         Ok(()) => Ended::Done,
         Err(faults) => {
             for fault in faults {
@@ -64,7 +59,14 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
     }
 }
 
-async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
+async fn start(
+    settings: Settings,
+    findings: Vec<Finding>,
+    world: World,
+) -> Result<(), Vec<String>> {
+    // From here on no signal does what the system would do by default.
+    let signals =
+        Signals::new().map_err(|error| vec![format!("signals cannot be received: {error}")])?;
     let ready = Ready::new(&settings, world).await?;
     let group = settings.listen_group.as_ref().map(crate::config::Group::id);
     let mut listeners = Vec::new();
@@ -75,10 +77,21 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
     let admin_listener = Listener::bind(&settings.admin_listen, 0o660, group)
         .await
         .map_err(|error| vec![error.to_string()])?;
-    let running = ready.serve(settings, listeners, admin_listener);
-    wait_for_end()
-        .await
-        .map_err(|error| vec![format!("signals cannot be received: {error}")])?;
+    // Only now is it certain that nothing keeps the server from starting, and that there is nothing
+    // to say but this.
+    for finding in &findings {
+        tracing::warn!("{finding}");
+    }
+    let Signals {
+        mut end,
+        mut interrupt,
+        hangup,
+    } = signals;
+    let running = ready.serve(settings, listeners, admin_listener, Some(hangup));
+    tokio::select! {
+        _ = end.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     running.stop().await;
     Ok(())
 }
@@ -87,6 +100,7 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
 pub(super) struct Ready {
     site: Arc<Site>,
     keyring: Keyring,
+    remarks: Vec<Finding>,
 }
 
 impl Ready {
@@ -96,9 +110,7 @@ impl Ready {
         let trust = load::trust(settings).map_err(|findings| lines(&findings))?;
         let window = load::window(settings).map_err(one)?;
         let remote = load::remote(settings).map_err(one)?;
-        for remark in load::remarks(settings, &trust, &remote) {
-            tracing::warn!("{remark}");
-        }
+        let remarks = load::remarks(settings, &trust, &remote);
         let store = load::store(settings).await.map_err(one)?;
         let keyring = load::keyring(settings, &store).map_err(one)?;
         let keys = match keyring.open((world.clock)()).await {
@@ -127,17 +139,30 @@ impl Ready {
                 metrics: Metrics::default(),
             },
         });
-        Ok(Self { site, keyring })
+        Ok(Self {
+            site,
+            keyring,
+            remarks,
+        })
     }
 
-    /// Begins to serve at those listeners, and to follow files and keys.
+    /// Begins to serve at those listeners, and to follow files and keys, which a hangup has read at
+    /// once.
     pub(super) fn serve(
         self,
         settings: Settings,
         listeners: Vec<Listener>,
         admin_listener: Listener,
+        hangup: Option<Signal>,
     ) -> Running {
-        let Self { site, keyring } = self;
+        let Self {
+            site,
+            keyring,
+            remarks,
+        } = self;
+        for remark in remarks {
+            tracing::warn!("{remark}");
+        }
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         for listener in listeners {
@@ -157,8 +182,14 @@ impl Ready {
             "serving health, readiness and metrics"
         );
         tokio::spawn(admin::serve(Arc::clone(&site), admin_listener, stopped));
-        tokio::spawn(keep_trust(Arc::clone(&site), settings));
-        tokio::spawn(keep_keys(site, keyring));
+        let (asked, asks) = watch::channel(());
+        if let Some(mut hangup) = hangup {
+            tokio::spawn(async move {
+                while hangup.recv().await.is_some() && asked.send(()).is_ok() {}
+            });
+        }
+        tokio::spawn(keep_trust(Arc::clone(&site), settings, asks.clone()));
+        tokio::spawn(keep_keys(site, keyring, asks));
         Running { stop, tasks }
     }
 }
@@ -188,12 +219,33 @@ fn lines(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
-async fn wait_for_end() -> std::io::Result<()> {
-    let mut term = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = term.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
+/// The signals that mean something here.
+struct Signals {
+    end: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            end: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// Waits for that long, or until somebody asks; whether somebody did.
+async fn asked_within(asks: &mut watch::Receiver<()>, wait: Duration) -> bool {
+    match tokio::time::timeout(wait, asks.changed()).await {
+        Ok(Ok(())) => true,
+        // Nobody is left who could ask.
+        Ok(Err(_)) => {
+            tokio::time::sleep(wait).await;
+            false
+        }
+        Err(_) => false,
     }
 }
 
@@ -212,20 +264,13 @@ fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
 
 /// Reads clients, authorities and revocation lists again when they change and on SIGHUP. What cannot be
 /// read leaves everything as it was.
-async fn keep_trust(site: Arc<Site>, settings: Settings) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        tracing::error!("SIGHUP cannot be received; files are still read again when they change");
-        return;
-    };
+async fn keep_trust(site: Arc<Site>, settings: Settings, mut asks: watch::Receiver<()>) {
     let mut paths = vec![settings.clients.clone()];
     paths.extend(settings.client_ca.clone());
     paths.extend(settings.client_crl.clone());
     let mut known = stamps(&paths);
     loop {
-        let asked = tokio::select! {
-            _ = hangup.recv() => true,
-            () = tokio::time::sleep(LOOK) => false,
-        };
+        let asked = asked_within(&mut asks, LOOK).await;
         let found = stamps(&paths);
         if !asked && found == known {
             continue;
@@ -258,11 +303,11 @@ fn replace(site: &Site, trust: Trust) {
 
 /// Follows the keys: another instance may have made or rotated them. Where they could not be read at
 /// start, they are made or read as soon as that is possible.
-async fn keep_keys(site: Arc<Site>, keyring: Keyring) {
+async fn keep_keys(site: Arc<Site>, keyring: Keyring, mut asks: watch::Receiver<()>) {
     let mut failed = false;
     loop {
         let here = site.server.keys.load().keys().len();
-        tokio::time::sleep(if here == 0 { LOOK } else { LOOK_AT_KEYS }).await;
+        asked_within(&mut asks, LOOK).await;
         let now = (site.server.clock)();
         let read = if here == 0 {
             keyring.open(now).await

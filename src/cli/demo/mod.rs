@@ -199,6 +199,7 @@ async fn start(
         settings,
         vec![Listener::Tcp(listener)],
         Listener::Tcp(admin_listener),
+        None,
     );
     let server = pki.identity("server").ok_or("nobody is called server")?;
     let front = Front::new(server, certbound, &secret)?;
