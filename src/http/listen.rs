@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -41,15 +41,36 @@ impl fmt::Display for ListenError {
     }
 }
 
-/// A socket's file, removed with its listener if it is still the same.
+/// A socket's file, removed with its listener if it is still the same: whoever starts while we stop may
+/// have put their own in its place.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            identity: identity(path),
+        }
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // A file that is gone already is as good as removed.
-        let _ = fs::remove_file(&self.0);
+        if self.identity.is_some() && self.identity == identity(&self.path) {
+            // A file that is gone already is as good as removed.
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// What tells a file from every other: device and inode.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 impl Listener {
@@ -101,7 +122,7 @@ impl Listener {
             Self::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|error| error.to_string(), |address| address.to_string()),
-            Self::Unix(_, file) => format!("unix:{}", file.0.display()),
+            Self::Unix(_, file) => format!("unix:{}", file.path.display()),
         }
     }
 }
@@ -136,7 +157,7 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
     });
     let _ = fs::remove_dir_all(&folder);
     bound
-        .map(|listener| Listener::Unix(listener, SocketFile(path.to_owned())))
+        .map(|listener| Listener::Unix(listener, SocketFile::at(path)))
         .map_err(|error| error.to_string())
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use http::Method;
+
 use crate::endpoint::{ENDPOINTS, Endpoint, Settings};
 
 /// What lives under a path.
@@ -11,6 +13,32 @@ pub enum Route {
     Endpoint(&'static dyn Endpoint),
     /// Authorization server metadata (RFC 8414).
     Metadata,
+}
+
+impl Route {
+    /// Its name, for log and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.name(),
+            Self::Metadata => "metadata",
+        }
+    }
+
+    /// The methods that it takes.
+    pub fn methods(self) -> &'static [Method] {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.methods(),
+            Self::Metadata => &[Method::GET, Method::HEAD],
+        }
+    }
+
+    /// Whether pages of any origin may call it.
+    pub fn is_open_to_any_origin(self) -> bool {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.is_open_to_any_origin(),
+            Self::Metadata => true,
+        }
+    }
 }
 
 /// Paths and what lives under them. Paths are compared as they were sent: neither escapes nor dot
