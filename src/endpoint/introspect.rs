@@ -1,5 +1,7 @@
 //! Introspection (RFC 7662), with `cnf` (RFC 8705 section 3.2), and signed on demand (RFC 9701).
 
+use std::sync::Arc;
+
 use http::Method;
 use serde::Serialize;
 
@@ -159,23 +161,23 @@ async fn sign(
     signed: &Signed<'_>,
     now: Timestamp,
 ) -> Result<Reply, OAuthError> {
-    // RFC 9701 section 6 names the default.
-    let algorithm = caller
-        .introspection_alg()
-        .unwrap_or(SigningAlgorithm::Rs256);
-    let keys = arc_swap::Guard::into_inner(server.keys()?);
-    let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
-    let make = move || {
-        let key = keys
-            .signer(algorithm, now)
-            .ok_or_else(|| broken(format!("there is no {} key", algorithm.name())))?;
-        key.sign_compact(TYPE, &claims).map_err(broken)
+    let keys = server.keys()?;
+    let key = match caller.introspection_alg() {
+        Some(algorithm) => keys.signer(algorithm, now),
+        // RFC 9701 section 6 names the default.
+        None => keys.signer_preferring(SigningAlgorithm::Rs256, now),
     };
-    let body = match algorithm {
-        SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa => make()?,
-        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256 => {
-            tokio::task::spawn_blocking(make).await.map_err(broken)??
-        }
+    let key = Arc::clone(key.ok_or_else(|| broken("there is no key of the algorithm registered"))?);
+    let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
+    let is_rsa = matches!(
+        key.algorithm(),
+        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256
+    );
+    let make = move || key.sign_compact(TYPE, &claims).map_err(broken);
+    let body = if is_rsa {
+        tokio::task::spawn_blocking(make).await.map_err(broken)??
+    } else {
+        make()?
     };
     Ok(Reply::new(http::StatusCode::OK, SIGNED, body))
 }
