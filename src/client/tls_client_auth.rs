@@ -80,19 +80,38 @@ impl Method for TlsClientAuth {
         }
         let anchors = metadata
             .tls_client_auth_trust_anchors
-            .as_deref()
-            .map(|pem| {
-                let wrong =
-                    |error: String| Contradiction::new("tls_client_auth_trust_anchors", error);
-                let certificates =
-                    ClientCertificate::bundle_from_pem(pem).map_err(|e| wrong(e.to_string()))?;
-                ClientAuthorities::pinned(certificates)
-                    .map(Authorities::new)
-                    .map_err(|e| wrong(e.to_string()))
+            .as_ref()
+            .map(|written| {
+                anchors(written.as_slice()).map_err(|error| {
+                    Contradiction::new(
+                        "tls_client_auth_trust_anchors",
+                        format!(
+                            "{error}; write CA certificates as PEM, with \\n at each line's end"
+                        ),
+                    )
+                })
             })
             .transpose()?;
         Ok(Box::new(Registered { selectors, anchors }))
     }
+}
+
+/// The client's own authorities, from one PEM text or several; one that is there twice counts once.
+fn anchors(written: &[String]) -> Result<Authorities, String> {
+    let mut certificates: Vec<ClientCertificate> = Vec::new();
+    for pem in written {
+        for certificate in
+            ClientCertificate::bundle_from_pem(pem).map_err(|error| error.to_string())?
+        {
+            let again = |known: &ClientCertificate| known.thumbprint() == certificate.thumbprint();
+            if !certificates.iter().any(again) {
+                certificates.push(certificate);
+            }
+        }
+    }
+    ClientAuthorities::pinned(certificates)
+        .map(Authorities::new)
+        .map_err(|error| error.to_string())
 }
 
 /// The one selector among five members.
@@ -268,7 +287,7 @@ impl Authenticator for Registered {
             })
             .map(|right| {
                 format!(
-                    "tls_client_auth_subject_dn looks reversed: RFC 4514 writes the most specific part first; if the certificate's subject is the usual way round, write {right}"
+                    "it looks reversed: RFC 4514 writes the most specific part first; if the certificate's subject is the usual way round, write {right}"
                 )
             })
             .collect()
