@@ -342,6 +342,15 @@ mod tests {
     }
 
     #[test]
+    fn a_member_of_the_wrong_type_is_named() {
+        for (member, wrong) in [("scope", "5"), ("grant_types", "\"x\""), ("jwks_uri", "[]")] {
+            let text = format!("[{{\"client_id\": \"a\", \"{member}\": {wrong}}}]");
+            let (_, problems) = read(&text);
+            assert_eq!(problems[0].member.as_deref(), Some(member));
+        }
+    }
+
+    #[test]
     fn files_that_are_no_lists() {
         for (text, says) in [
             ("", "not JSON"),
