@@ -179,3 +179,59 @@ async fn replace_stale(path: &Path) -> Result<(), String> {
     }
     fs::remove_file(path).map_err(|error| format!("the stale socket could not be removed: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn bind(path: &Path) -> Result<Listener, ListenError> {
+        Listener::bind(&ListenAddress::Unix(path.to_owned()), 0o640, None).await
+    }
+
+    #[tokio::test]
+    async fn a_socket_has_its_mode_and_goes_with_its_listener() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let listener = bind(&path).await.expect("it can be bound");
+        let mode = fs::metadata(&path)
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o640);
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        UnixStream::connect(&path).await.expect("somebody listens");
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn only_a_stale_socket_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+        let listener = bind(&path).await.expect("nobody listens any more");
+        let second = bind(&path).await.expect_err("somebody does");
+        assert!(
+            second.to_string().contains("listens there already"),
+            "{second}"
+        );
+        drop(listener);
+        fs::write(&path, "mine").expect("a file");
+        assert!(bind(&path).await.is_err());
+        assert_eq!(fs::read_to_string(&path).expect("still there"), "mine");
+    }
+
+    #[tokio::test]
+    async fn the_socket_of_a_successor_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let old = bind(&path).await.expect("it can be bound");
+        fs::rename(&path, folder.path().join("moved")).expect("moved");
+        let successor = bind(&path).await.expect("the place is free");
+        drop(old);
+        UnixStream::connect(&path)
+            .await
+            .expect("the successor listens");
+        drop(successor);
+    }
+}

@@ -69,3 +69,94 @@ impl Router {
         self.0.get(path).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::registration::AccessTokenFormat;
+    use crate::oauth::time::Lifetime;
+
+    fn router(issuer: &str, mtls_base: Option<&str>, whoami: bool) -> Router {
+        Router::new(&Settings {
+            issuer: issuer.parse().expect("an issuer"),
+            mtls_base: mtls_base.map(|base| base.parse().expect("a base")),
+            access_token_ttl: Lifetime::from_seconds(600),
+            access_token_format: AccessTokenFormat::Jwt,
+            whoami,
+        })
+    }
+
+    #[test]
+    fn every_path_has_one_spelling() {
+        let plain = router("https://as.example.com", None, false);
+        let deep = router(
+            "https://as.example.com/oauth2",
+            Some("https://mtls.example.com/bound"),
+            true,
+        );
+        for (path, at_plain, at_deep) in [
+            ("/token", Some("token"), None),
+            ("/oauth2/token", None, Some("token")),
+            ("/bound/token", None, Some("token")),
+            ("/oauth2/introspect", None, Some("introspect")),
+            ("/bound/revoke", None, Some("revoke")),
+            ("/jwks", Some("jwks"), None),
+            ("/whoami", None, None),
+            ("/oauth2/whoami", None, Some("whoami")),
+            ("/.well-known/openid-configuration", Some("metadata"), None),
+            (
+                "/.well-known/oauth-authorization-server",
+                Some("metadata"),
+                None,
+            ),
+            (
+                "/oauth2/.well-known/openid-configuration",
+                None,
+                Some("metadata"),
+            ),
+            (
+                "/oauth2/.well-known/oauth-authorization-server",
+                None,
+                Some("metadata"),
+            ),
+            (
+                "/.well-known/oauth-authorization-server/oauth2",
+                None,
+                Some("metadata"),
+            ),
+            ("/", None, None),
+            ("", None, None),
+            ("*", None, None),
+            ("//token", None, None),
+            ("/token/", None, None),
+            ("/Token", None, None),
+            ("/%74oken", None, None),
+            ("/oauth2/../token", None, None),
+        ] {
+            let name = |router: &Router| router.find(path).map(Route::name);
+            assert_eq!((name(&plain), name(&deep)), (at_plain, at_deep), "{path}");
+        }
+    }
+
+    #[test]
+    fn methods_and_origins() {
+        let router = router("https://as.example.com", None, true);
+        for (path, method, open) in [
+            ("/token", Method::POST, true),
+            ("/revoke", Method::POST, true),
+            ("/introspect", Method::POST, false),
+            ("/jwks", Method::GET, true),
+            ("/whoami", Method::GET, false),
+            ("/.well-known/openid-configuration", Method::GET, true),
+        ] {
+            let route = router.find(path).expect("a route");
+            assert!(route.methods().contains(&method), "{path}");
+            assert_eq!(
+                route.methods().contains(&Method::POST),
+                method == Method::POST,
+                "{path}"
+            );
+            assert_eq!(route.is_open_to_any_origin(), open, "{path}");
+        }
+    }
+}
