@@ -12,7 +12,6 @@ use crate::key::algorithm::SigningAlgorithm;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::time::Timestamp;
 use crate::token::jwt::Aud;
-use crate::token::read::recognise;
 use crate::token::{AccessToken, Confirmation};
 
 /// The media type of RFC 9701 section 4.
@@ -100,20 +99,11 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         );
     }
     let text = form.required("token")?;
-    let keys = server.keys()?;
     let issuer = server.settings.issuer.as_str();
-    let token = match recognise(text, &keys, issuer, now) {
-        None => None,
-        Some(recognised) => {
-            let records = server
-                .store
-                .get(std::slice::from_ref(recognised.key()), now)
-                .await
-                .inspect_err(|error| server.metrics.store_failed(error))?;
-            recognised.resolve(records.into_iter().next().flatten().as_ref(), now)
-        }
-    };
-    let token = token.filter(|token| may_see(caller, token));
+    let found = server.live_token(text, now).await?;
+    let token = found
+        .map(|(_, token)| token)
+        .filter(|token| may_see(caller, token));
     server.metrics.introspected(token.is_some());
     let introspection = Introspection {
         active: token.is_some(),
