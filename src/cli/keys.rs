@@ -6,7 +6,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 
 use super::{Ended, World, complain, json_flag, load};
-use crate::config::{self, KeysPlace, Settings, Severity, StoreUrl};
+use crate::config::{self, KeysPlace, Settings, StoreUrl};
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::set::KeySet;
 use crate::oauth::time::{Lifetime, Timestamp};
@@ -69,15 +69,9 @@ pub(super) fn run(matches: &ArgMatches, world: World, out: &mut dyn Write) -> En
     let Some((name, matches)) = matches.subcommand() else {
         return Ended::Usage;
     };
-    let (settings, findings) = super::settings(matches, world);
-    let Some(settings) = settings else {
-        for finding in findings
-            .iter()
-            .filter(|finding| finding.severity() == Severity::Error)
-        {
-            complain(finding);
-        }
-        return Ended::Usage;
+    let settings = match super::usable_settings(matches, world) {
+        Ok((settings, _)) => settings,
+        Err(ended) => return ended,
     };
     if matches!(settings.store, StoreUrl::Memory)
         && !matches!(settings.keys, KeysPlace::Directory(_))

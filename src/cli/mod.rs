@@ -144,6 +144,21 @@ fn settings(matches: &ArgMatches, world: World) -> (Option<Settings>, Vec<Findin
     }
 }
 
+/// The same for a command that needs settings: what is wrong with them is said here, and the command
+/// ends.
+fn usable_settings(matches: &ArgMatches, world: World) -> Result<(Settings, Vec<Finding>), Ended> {
+    let (settings, findings) = settings(matches, world);
+    if let Some(settings) = settings {
+        return Ok((settings, findings));
+    }
+    for finding in &findings {
+        if finding.severity() == Severity::Error {
+            complain(finding);
+        }
+    }
+    Err(Ended::Usage)
+}
+
 /// What the name of every variable of ours begins with.
 const PREFIX: &str = "CERTBOUND_";
 

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::{Ended, World, complain, load, logging};
-use crate::config::{Finding, Settings, Severity};
+use crate::config::{Finding, Settings};
 use crate::endpoint::metrics::Metrics;
 use crate::endpoint::{Server, Trust};
 use crate::http::admin;
@@ -27,15 +27,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Serves until told to stop.
 pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
-    let (settings, findings) = super::settings(matches, world);
-    let Some(settings) = settings else {
-        for finding in findings
-            .iter()
-            .filter(|finding| finding.severity() == Severity::Error)
-        {
-            complain(finding);
-        }
-        return Ended::Usage;
+    let (settings, findings) = match super::usable_settings(matches, world) {
+        Ok(usable) => usable,
+        Err(ended) => return ended,
     };
     logging::start(settings.log_format, settings.log_level);
     let runtime = match tokio::runtime::Builder::new_multi_thread()

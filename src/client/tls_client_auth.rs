@@ -387,10 +387,8 @@ mod tests {
 
     #[test]
     fn a_reversed_name_is_remarked_upon() {
-        let client = format!(
-            r#"[{{"client_id":"a","token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"C=NO,O=Example Bank,CN=client-p256"}}]"#
-        );
-        let registry = registry(&client);
+        let client = r#"[{"client_id":"a","token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"C=NO,O=Example Bank,CN=client-p256"}]"#;
+        let registry = registry(client);
         let remarks = registry.find("a").expect("there").authenticator().remarks();
         assert!(remarks[0].contains(DN), "{remarks:?}");
     }
