@@ -162,12 +162,12 @@ fn files_have_one_thing_and_say_which() {
                 path.display()
             ));
         }
-        let production = match is_test(&path) {
-            true => 0,
-            false => text
-                .lines()
+        let production = if is_test(&path) {
+            0
+        } else {
+            text.lines()
                 .take_while(|line| line.trim() != "#[cfg(test)]")
-                .count(),
+                .count()
         };
         let (most, with_tests) = LINES;
         if production > most || text.lines().count() > with_tests {

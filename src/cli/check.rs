@@ -5,16 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
-use super::load::{self, NoStore};
-use super::{Ended, World};
+use super::{Ended, World, load};
 use crate::config::{Fault, Finding, Settings, Source, StoreUrl};
 
 /// Checks, prints a line for each finding, and says no if there is one.
 pub(super) fn run(matches: &ArgMatches, world: World, out: &mut dyn Write) -> Ended {
     let (settings, mut findings) = super::settings(matches, world);
-    if settings.is_none() && findings.is_empty() {
-        return Ended::Usage;
-    }
     if let Some(settings) = &settings {
         files(settings, &mut findings);
         match tokio::runtime::Builder::new_current_thread()
@@ -62,21 +58,19 @@ async fn places(settings: &Settings, world: World, findings: &mut Vec<Finding>) 
         && !path.exists()
     {
         // Made here it would belong to whoever checks, who need not be who serves.
-        return if let Some(folder) = missing_folder(path) {
-            findings.push(Finding::error(
-                Source::Flag("store"),
-                Fault::new(
-                    format!("there is no directory {}", folder.display()),
-                    "make it, and give it to the user certbound runs as",
-                ),
-            ));
-        };
+        if let Some(folder) = missing_folder(path) {
+            let fault = Fault::new(
+                format!("there is no directory {}", folder.display()),
+                "make it, and give it to the user certbound runs as",
+            );
+            findings.push(Finding::error(Source::Flag("store"), fault));
+        }
+        return;
     }
-    let store = match load::store(settings).await {
-        Ok(store) => store,
-        // A server that runs has it, and so it is good.
-        Err(NoStore::InUse(_)) => return,
-        Err(NoStore::Broken(finding)) => return findings.push(finding),
+    let store = match load::store_unless_in_use(settings).await {
+        Ok(Some(store)) => store,
+        Ok(None) => return,
+        Err(finding) => return findings.push(finding),
     };
     let fault = |problem: String, remedy: &str| {
         Finding::error(Source::Flag("store"), Fault::new(problem, remedy))

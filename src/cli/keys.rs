@@ -5,9 +5,8 @@ use std::io::Write;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 
-use super::load::{self, NoStore};
-use super::{Ended, World, complain, json_flag};
-use crate::config::{self, KeysPlace, Settings, Severity, StoreUrl};
+use super::{Ended, World, complain, json_flag, load};
+use crate::config::{self, KeysPlace, Settings, StoreUrl};
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::set::KeySet;
 use crate::oauth::time::{Lifetime, Timestamp};
@@ -70,15 +69,9 @@ pub(super) fn run(matches: &ArgMatches, world: World, out: &mut dyn Write) -> En
     let Some((name, matches)) = matches.subcommand() else {
         return Ended::Usage;
     };
-    let (settings, findings) = super::settings(matches, world);
-    let Some(settings) = settings else {
-        for finding in findings
-            .iter()
-            .filter(|finding| finding.severity() == Severity::Error)
-        {
-            complain(finding);
-        }
-        return Ended::Usage;
+    let settings = match super::usable_settings(matches, world) {
+        Ok((settings, _)) => settings,
+        Err(ended) => return ended,
     };
     if matches!(settings.store, StoreUrl::Memory)
         && !matches!(settings.keys, KeysPlace::Directory(_))
@@ -114,10 +107,9 @@ async fn act(
     world: World,
     out: &mut dyn Write,
 ) -> Result<(), String> {
-    let store = load::store(settings).await.map_err(|none| match none {
-        NoStore::InUse(_) => "a certbound that runs has the store for itself: stop it for a moment, or keep the keys in a folder (--keys)".to_owned(),
-        NoStore::Broken(finding) => finding.to_string(),
-    })?;
+    let store = load::store(settings)
+        .await
+        .map_err(|finding| finding.to_string())?;
     let keyring = load::keyring(settings, &store).map_err(|finding| finding.to_string())?;
     let now = (world.clock)();
     let before = keyring.read(now).await.map_err(|error| error.to_string())?;

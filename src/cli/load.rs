@@ -180,49 +180,43 @@ pub(super) fn remote(settings: &Settings) -> Result<RemoteKeys<ClientKeys>, Find
     Ok(RemoteKeys::new(outbound, ClientKeys::fetched))
 }
 
-/// Why there is no store.
-pub(super) enum NoStore {
-    /// Another process has it for itself: a certbound that serves, most likely.
-    InUse(Finding),
-    /// What is wrong.
-    Broken(Finding),
+/// Opens the store, which need not be reachable for that.
+pub(super) async fn store(settings: &Settings) -> Result<Arc<dyn Store>, Finding> {
+    opened(settings).await?.map_err(|error| cannot_open(&error))
 }
 
-impl From<NoStore> for Finding {
-    fn from(none: NoStore) -> Self {
-        match none {
-            NoStore::InUse(finding) | NoStore::Broken(finding) => finding,
-        }
+/// The same for whoever only looks: a file that a running server holds is there and is good.
+pub(super) async fn store_unless_in_use(
+    settings: &Settings,
+) -> Result<Option<Arc<dyn Store>>, Finding> {
+    match opened(settings).await? {
+        Ok(store) => Ok(Some(store)),
+        Err(OpenError::InUse(_)) => Ok(None),
+        Err(error) => Err(cannot_open(&error)),
     }
 }
 
-/// Opens the store, which need not be reachable for that.
-pub(super) async fn store(settings: &Settings) -> Result<Arc<dyn Store>, NoStore> {
+fn cannot_open(error: &OpenError) -> Finding {
+    let fault = Fault::new(
+        error.to_string(),
+        "name a store that can be opened by --store",
+    );
+    Finding::error(Source::Flag("store"), fault)
+}
+
+async fn opened(settings: &Settings) -> Result<Result<Arc<dyn Store>, OpenError>, Finding> {
     let redis_ca = settings
         .store_ca
         .as_deref()
         .map(|path| read(path, "--store-ca"))
-        .transpose()
-        .map_err(NoStore::Broken)?;
+        .transpose()?;
     let url = match &settings.store {
         StoreUrl::Memory => "memory:".to_owned(),
         StoreUrl::File(path) => format!("file:{}", path.display()),
         StoreUrl::Redis(url) => url.secret().expose().to_owned(),
     };
     let url = Zeroizing::new(url);
-    store::open(&url, &store::Options { redis_ca })
-        .await
-        .map_err(|error| {
-            let fault = Fault::new(
-                error.to_string(),
-                "name a store that can be opened by --store",
-            );
-            let finding = Finding::error(Source::Flag("store"), fault);
-            match error {
-                OpenError::InUse(_) => NoStore::InUse(finding),
-                _ => NoStore::Broken(finding),
-            }
-        })
+    Ok(store::open(&url, &store::Options { redis_ca }).await)
 }
 
 /// Where the signing keys are.

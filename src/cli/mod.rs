@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod follow;
 mod given;
 mod inspect;
 mod keys;
@@ -18,7 +19,8 @@ use std::io::Write;
 
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use crate::config::{self, Finding, Settings, Severity, Written};
+use crate::config::{self, Finding, Settings, Severity};
+use crate::oauth::nearest::nearest;
 use crate::oauth::secret::Secret;
 use crate::oauth::time::Timestamp;
 
@@ -125,12 +127,9 @@ fn complain(text: impl std::fmt::Display) {
 fn settings(matches: &ArgMatches, world: World) -> (Option<Settings>, Vec<Finding>) {
     let written = match config::written(matches, world.variable, config::read_text) {
         Ok(written) => written,
-        Err(error) => {
-            complain(error);
-            return (None, Vec::new());
-        }
+        Err(error) => return (None, vec![error.into()]),
     };
-    let mut strange = strange_variables(world, &written);
+    let mut strange = strange_variables(world);
     match Settings::from_written(&written) {
         Ok((settings, mut findings)) => {
             findings.append(&mut strange);
@@ -146,28 +145,86 @@ fn settings(matches: &ArgMatches, world: World) -> (Option<Settings>, Vec<Findin
     }
 }
 
-/// A misspelt `CERTBOUND_` variable would else go unnoticed, and what it was to set with it.
-fn strange_variables(world: World, _written: &Written) -> Vec<Finding> {
+/// The same for a command that needs settings: what is wrong with them is said here, and the command
+/// ends.
+fn usable_settings(matches: &ArgMatches, world: World) -> Result<(Settings, Vec<Finding>), Ended> {
+    let (settings, findings) = settings(matches, world);
+    if let Some(settings) = settings {
+        return Ok((settings, findings));
+    }
+    for finding in &findings {
+        if finding.severity() == Severity::Error {
+            complain(finding);
+        }
+    }
+    Err(Ended::Usage)
+}
+
+/// What the name of every variable of ours begins with.
+const PREFIX: &str = "CERTBOUND_";
+
+/// A misspelt `CERTBOUND_` variable would else go unnoticed, and what it was to set with it. One that
+/// resembles no setting is somebody else's: Kubernetes gives every container beside a service named
+/// certbound a `CERTBOUND_SERVICE_HOST` and a `CERTBOUND_PORT`.
+fn strange_variables(world: World) -> Vec<Finding> {
     let known: Vec<String> = config::FLAGS
         .iter()
         .map(config::Flag::environment)
+        .chain(
+            config::LATER
+                .iter()
+                .map(|name| config::environment_name(name)),
+        )
         .collect();
+    let settings = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
     (world.variables)()
         .into_iter()
-        .filter(|name| name.starts_with("CERTBOUND_") && !known.contains(name))
-        .filter(|name| {
-            !config::LATER
-                .iter()
-                .any(|later| *name == config::environment_name(later))
-        })
-        .map(|name| {
-            let near = crate::oauth::nearest::nearest(&name, known.iter().map(String::as_str));
-            let remedy = near.map_or_else(
-                || "unset it".to_owned(),
-                |near| format!("did you mean {near}?"),
-            );
+        .filter_map(|name| {
+            let setting = name.strip_prefix(PREFIX)?;
+            // A variable that is read is none that is strange.
+            let near = nearest(setting, settings()).filter(|near| *near != setting)?;
+            let remedy = format!("write {PREFIX}{near}, its nearest known one, or unset it");
             let fault = config::Fault::new("there is no such setting", remedy);
-            Finding::error(config::Source::Environment(name), fault)
+            Some(Finding::error(config::Source::Environment(name), fault))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strange(variables: fn() -> Vec<String>) -> Vec<String> {
+        let world = World {
+            clock: || Timestamp::from_unix(0),
+            mint: || Secret::new(String::new()),
+            variable: |_| None,
+            variables,
+        };
+        let found = strange_variables(world);
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn misspelt_variables_and_those_of_others() {
+        let others = strange(|| {
+            [
+                "CERTBOUND_ISSUER",
+                "CERTBOUND_PORT",
+                "CERTBOUND_SERVICE_HOST",
+                "CERTBOUND_BIN",
+                "HOME",
+            ]
+            .map(str::to_owned)
+            .to_vec()
+        });
+        assert_eq!(others, [""; 0]);
+        let misspelt = strange(|| vec!["CERTBOUND_ISUER".to_owned()]);
+        assert_eq!(
+            misspelt,
+            [
+                "CERTBOUND_ISUER: there is no such setting; write CERTBOUND_ISSUER, its nearest known one, or unset it"
+            ]
+        );
+    }
 }

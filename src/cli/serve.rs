@@ -1,9 +1,6 @@
 //! `certbound serve`.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use clap::ArgMatches;
@@ -11,39 +8,25 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
+use super::follow::{self, Watched};
 use super::{Ended, World, complain, load, logging};
-use crate::config::{Finding, Settings, Severity};
+use crate::config::{Finding, Settings};
+use crate::endpoint::Server;
 use crate::endpoint::metrics::Metrics;
-use crate::endpoint::{Server, Trust};
 use crate::http::admin;
 use crate::http::listen::Listener;
 use crate::http::router::Router;
 use crate::http::serve::{Numbered, Site, serve};
 use crate::key::set::KeySet;
-use crate::store::keyring::{Keyring, KeyringError, missing};
-
-/// How often files are looked at for changes.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// How often keys are looked at. A new one is published long before it signs.
-const LOOK_AT_KEYS: Duration = Duration::from_secs(5);
+use crate::store::keyring::{Keyring, KeyringError};
 
 /// Serves until told to stop.
 pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
-    let (settings, findings) = super::settings(matches, world);
-    let Some(settings) = settings else {
-        for finding in findings
-            .iter()
-            .filter(|finding| finding.severity() == Severity::Error)
-        {
-            complain(finding);
-        }
-        return Ended::Usage;
+    let (settings, findings) = match super::usable_settings(matches, world) {
+        Ok(usable) => usable,
+        Err(ended) => return ended,
     };
     logging::start(settings.log_format, settings.log_level);
-    for finding in &findings {
-        tracing::warn!("{finding}");
-    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -54,7 +37,7 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
             return Ended::No;
         }
     };
-    match runtime.block_on(start(settings, world)) {
+    match runtime.block_on(start(settings, findings, world)) {
         Ok(()) => Ended::Done,
         Err(faults) => {
             for fault in faults {
@@ -65,12 +48,14 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
     }
 }
 
-async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
-    let Signals {
-        mut term,
-        mut interrupt,
-        hangup,
-    } = Signals::new()?;
+async fn start(
+    settings: Settings,
+    findings: Vec<Finding>,
+    world: World,
+) -> Result<(), Vec<String>> {
+    // From here on no signal does what the system would do by default.
+    let signals =
+        Signals::new().map_err(|error| vec![format!("signals cannot be received: {error}")])?;
     let ready = Ready::new(&settings, world).await?;
     let group = settings.listen_group.as_ref().map(crate::config::Group::id);
     let mut listeners = Vec::new();
@@ -81,9 +66,19 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
     let admin_listener = Listener::bind(&settings.admin_listen, 0o660, group)
         .await
         .map_err(|error| vec![error.to_string()])?;
+    // Only now is it certain that nothing keeps the server from starting, and that there is nothing
+    // to say but this.
+    for finding in &findings {
+        tracing::warn!("{finding}");
+    }
+    let Signals {
+        mut end,
+        mut interrupt,
+        hangup,
+    } = signals;
     let running = ready.serve(settings, listeners, admin_listener, Some(hangup));
     tokio::select! {
-        _ = term.recv() => {}
+        _ = end.recv() => {}
         _ = interrupt.recv() => {}
     }
     running.stop().await;
@@ -95,35 +90,30 @@ pub(super) struct Ready {
     site: Arc<Site>,
     watched: Watched,
     keyring: Keyring,
-    complete: watch::Sender<bool>,
+    whole: watch::Sender<bool>,
+    remarks: Vec<Finding>,
 }
 
 impl Ready {
     /// Reads and opens what the settings name, and says what is wrong with it where that cannot be done.
     pub(super) async fn new(settings: &Settings, world: World) -> Result<Self, Vec<String>> {
         let one = |finding: Finding| vec![finding.to_string()];
-        // Before they are read: what changes while it is read is read again.
         let watched = Watched::new(settings);
         let trust = load::trust(settings).map_err(|findings| lines(&findings))?;
         let window = load::window(settings).map_err(one)?;
         let remote = load::remote(settings).map_err(one)?;
-        for remark in load::remarks(settings, &trust, &remote) {
-            tracing::warn!("{remark}");
-        }
-        let store = load::store(settings)
-            .await
-            .map_err(|none| one(none.into()))?;
+        let remarks = load::remarks(settings, &trust, &remote);
+        let store = load::store(settings).await.map_err(one)?;
         let keyring = load::keyring(settings, &store).map_err(one)?;
-        let keys = match keyring.open((world.clock)()).await {
-            Ok(keys) => keys,
+        let (keys, begun) = match keyring.open((world.clock)()).await {
+            Ok(opened) => opened,
             Err(KeyringError::Store(error)) => {
                 tracing::error!(cause = %error, "the signing keys could not be read yet; trying again");
-                KeySet::new()
+                (KeySet::new(), true)
             }
             Err(error) => return Err(vec![error.to_string()]),
         };
-        let here = missing(&keys, (world.clock)()).is_empty();
-        let (complete, completed) = watch::channel(here);
+        let (whole, complete) = watch::channel(!begun);
         let endpoints = load::endpoints(settings);
         let site = Arc::new(Site {
             router: Router::new(&endpoints),
@@ -135,7 +125,7 @@ impl Ready {
                 settings: endpoints,
                 trust: ArcSwap::from_pointee(trust),
                 keys: ArcSwap::from_pointee(keys),
-                complete: completed,
+                complete,
                 store,
                 remote,
                 clock: world.clock,
@@ -147,11 +137,13 @@ impl Ready {
             site,
             watched,
             keyring,
-            complete,
+            whole,
+            remarks,
         })
     }
 
-    /// Begins to serve at those listeners, and to follow files and keys.
+    /// Begins to serve at those listeners, and to follow files and keys, which a hangup has read at
+    /// once.
     pub(super) fn serve(
         self,
         settings: Settings,
@@ -163,8 +155,12 @@ impl Ready {
             site,
             watched,
             keyring,
-            complete,
+            whole,
+            remarks,
         } = self;
+        for remark in remarks {
+            tracing::warn!("{remark}");
+        }
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         for listener in listeners {
@@ -184,8 +180,19 @@ impl Ready {
             "serving health, readiness and metrics"
         );
         tokio::spawn(admin::serve(Arc::clone(&site), admin_listener, stopped));
-        tokio::spawn(keep_trust(Arc::clone(&site), settings, watched, hangup));
-        tokio::spawn(keep_keys(site, keyring, complete));
+        let (asked, asks) = watch::channel(());
+        if let Some(mut hangup) = hangup {
+            tokio::spawn(async move {
+                while hangup.recv().await.is_some() && asked.send(()).is_ok() {}
+            });
+        }
+        tokio::spawn(follow::keep_trust(
+            Arc::clone(&site),
+            settings,
+            watched,
+            asks.clone(),
+        ));
+        tokio::spawn(follow::keep_keys(site, keyring, whole, asks));
         Running { stop, tasks }
     }
 }
@@ -215,162 +222,19 @@ fn lines(findings: &[Finding]) -> Vec<String> {
     findings.iter().map(ToString::to_string).collect()
 }
 
-/// The signals that the program listens to, from before anybody can connect: until then they would end
-/// it as they end any program.
-pub(super) struct Signals {
-    term: Signal,
+/// The signals that mean something here.
+struct Signals {
+    end: Signal,
     interrupt: Signal,
     hangup: Signal,
 }
 
 impl Signals {
-    /// Listens from now on.
-    pub(super) fn new() -> Result<Self, Vec<String>> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| vec![format!("signals cannot be received: {error}")])
-        };
+    fn new() -> std::io::Result<Self> {
         Ok(Self {
-            term: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hangup: listen(SignalKind::hangup())?,
+            end: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
-    }
-}
-
-/// What tells one state of a file from another: inode, time of change and length.
-type Stamp = Option<(u64, SystemTime, u64)>;
-
-/// The files that may change, and how they were when they were last looked at.
-struct Watched {
-    paths: Vec<PathBuf>,
-    known: Vec<Stamp>,
-}
-
-impl Watched {
-    fn new(settings: &Settings) -> Self {
-        let mut paths = vec![settings.clients.clone()];
-        paths.extend(settings.client_ca.clone());
-        paths.extend(settings.client_crl.clone());
-        let known = stamps(&paths);
-        Self { paths, known }
-    }
-
-    /// Whether one of them is not as it was.
-    fn have_changed(&mut self) -> bool {
-        let found = stamps(&self.paths);
-        let changed = found != self.known;
-        self.known = found;
-        changed
-    }
-}
-
-fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
-    paths
-        .iter()
-        .map(|path| {
-            let metadata = std::fs::metadata(path).ok()?;
-            Some((metadata.ino(), metadata.modified().ok()?, metadata.len()))
-        })
-        .collect()
-}
-
-/// Waits for SIGHUP, for ever where nobody listens to it.
-async fn asked_to_read(hangup: Option<&mut Signal>) {
-    match hangup {
-        Some(hangup) => {
-            hangup.recv().await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-/// Reads clients, authorities and revocation lists again when they change and on SIGHUP. What cannot be
-/// read leaves everything as it was.
-async fn keep_trust(
-    site: Arc<Site>,
-    settings: Settings,
-    mut watched: Watched,
-    mut hangup: Option<Signal>,
-) {
-    loop {
-        let asked = tokio::select! {
-            () = asked_to_read(hangup.as_mut()) => true,
-            () = tokio::time::sleep(LOOK) => false,
-        };
-        if !watched.have_changed() && !asked {
-            continue;
-        }
-        let read = {
-            let settings = settings.clone();
-            tokio::task::spawn_blocking(move || load::trust(&settings)).await
-        };
-        match read {
-            Ok(Ok(trust)) => replace(&site, trust),
-            Ok(Err(findings)) => {
-                for finding in findings {
-                    tracing::error!("kept what was there before: {finding}");
-                }
-            }
-            Err(error) => tracing::error!(%error, "kept what was there before"),
-        }
-    }
-}
-
-fn replace(site: &Site, trust: Trust) {
-    let clients = trust.clients.len();
-    site.server.trust.store(Arc::new(trust));
-    tracing::info!(
-        clients,
-        "read clients, authorities and revocation lists again"
-    );
-}
-
-/// Follows the keys: makes those that take a moment, reads what another instance has made or rotated,
-/// and keeps trying where they could not be read at start.
-async fn keep_keys(site: Arc<Site>, keyring: Keyring, complete: watch::Sender<bool>) {
-    let mut failed = false;
-    let mut whole = *complete.borrow();
-    loop {
-        let now = (site.server.clock)();
-        let none = site.server.keys.load().keys().is_empty();
-        let read = match (none, whole) {
-            (true, _) => keyring.open(now).await,
-            (false, false) => keyring.complete(now).await,
-            (false, true) => keyring.read(now).await,
-        };
-        let good = read.is_ok();
-        match read {
-            Ok(keys) if keys.keys().is_empty() => {
-                if !failed {
-                    tracing::error!(
-                        "the signing keys are gone from where they were kept; going on with those in memory"
-                    );
-                }
-                failed = true;
-            }
-            Ok(keys) => {
-                failed = false;
-                // Never unsaid: a key that is retired later is missing on purpose.
-                whole |= missing(&keys, now).is_empty();
-                if !keys.is_same(&site.server.keys.load()) {
-                    tracing::info!(keys = keys.keys().len(), "signing keys read");
-                    site.server.keys.store(Arc::new(keys));
-                }
-                complete.send_replace(whole);
-            }
-            Err(error) => {
-                if !failed {
-                    tracing::warn!(cause = %error, "the signing keys could not be read; going on with those in memory");
-                }
-                failed = true;
-            }
-        }
-        let wait = match (none && good, whole) {
-            // What was opened just now is completed at once.
-            (true, false) => continue,
-            (_, false) => LOOK,
-            (_, true) => LOOK_AT_KEYS,
-        };
-        tokio::time::sleep(wait).await;
     }
 }

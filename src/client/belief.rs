@@ -178,3 +178,89 @@ impl fmt::Display for Unverified {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{NOW, authorities, certificate, forwarded, verify_header};
+    use super::*;
+    use crate::proxy::VerifyHeader;
+
+    /// No chain, a chain, a front end, both.
+    fn beliefs() -> [Belief; 4] {
+        [(false, false), (true, false), (false, true), (true, true)]
+            .map(|(chain, front_end)| Belief::new(chain.then(authorities), None, front_end))
+    }
+
+    #[test]
+    fn what_counts_as_verified() {
+        let absent = || VerifyHeader {
+            name: None,
+            required: false,
+        };
+        let optional = || verify_header(false);
+        let required = || verify_header(true);
+        // Whether neither, --client-ca, --front-end-verifies, both hold.
+        for (name, verdict, header, holds) in [
+            (
+                "p256",
+                Some("SUCCESS"),
+                optional(),
+                [false, true, true, true],
+            ),
+            ("p256", None, optional(), [false, true, false, false]),
+            ("p256", Some("NONE"), optional(), [false; 4]),
+            ("p256", Some("FAILED:expired"), optional(), [false; 4]),
+            ("p256", Some("success"), optional(), [false; 4]),
+            ("p256", Some(""), optional(), [false; 4]),
+            ("p256", None, required(), [false; 4]),
+            (
+                "p256",
+                Some("SUCCESS"),
+                required(),
+                [false, true, true, true],
+            ),
+            ("p256", None, absent(), [false, true, true, true]),
+            (
+                "impostor",
+                Some("SUCCESS"),
+                optional(),
+                [false, false, true, false],
+            ),
+            (
+                "self-p256",
+                Some("SUCCESS"),
+                optional(),
+                [false, false, true, false],
+            ),
+        ] {
+            let presented = forwarded(Some(name), verdict, header);
+            let found = beliefs().map(|belief| belief.verified(&presented, None, NOW).is_ok());
+            assert_eq!(found, holds, "{name} {verdict:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_with_anchors_of_its_own_is_held_to_them() {
+        let own = ClientAuthorities::pinned(vec![certificate("impostor-ca")]).expect("an anchor");
+        let own = Authorities::new(own);
+        let belief = Belief::new(Some(authorities()), None, false);
+        let presented = forwarded(Some("p256"), None, verify_header(false));
+        assert!(belief.verified(&presented, None, NOW).is_ok());
+        assert!(matches!(
+            belief.verified(&presented, Some(&own), NOW),
+            Err(Unverified::Chain(_))
+        ));
+        assert!(belief.is_possible() && !Belief::default().is_possible());
+    }
+
+    #[test]
+    fn an_outcome_is_remembered_for_a_while() {
+        let belief = Belief::new(Some(authorities()), None, false);
+        let presented = forwarded(Some("p256"), None, verify_header(false));
+        assert!(belief.verified(&presented, None, NOW).is_ok());
+        let late = Timestamp::from_unix(4_000_000_000);
+        assert!(belief.verified(&presented, None, late).is_err());
+        // A clock that was set back does not bring an outcome from the future with it.
+        assert!(belief.verified(&presented, None, NOW).is_ok());
+    }
+}

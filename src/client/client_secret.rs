@@ -106,3 +106,85 @@ impl Authenticator for Registered {
         Ok(UseOnce::nothing())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use http::header::AUTHORIZATION;
+
+    use super::super::credentials::Credentials;
+    use super::super::fixtures::{NOW, attempt, nothing, registry};
+    use super::super::{Refused, Registry};
+    use crate::oauth::form::Form;
+
+    const CLIENTS: &str = r#"[
+        {"client_id":"basic","client_secret":"s"},
+        {"client_id":"digest","token_endpoint_auth_method":"client_secret_post",
+         "client_secret_sha256":"043A718774C572BD8A25ADBEB1BFCD5C0256AE11CECF9F9C3F925D0E52BEAF89"},
+        {"client_id":"over","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
+         "client_secret_expires_at":1795311512},
+        {"client_id":"later","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
+         "client_secret_expires_at":1795311513},
+        {"client_id":"never","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
+         "client_secret_expires_at":0}
+    ]"#;
+
+    #[test]
+    fn the_secret_in_the_registered_place() {
+        for (header, body, refused) in [
+            (Some("Basic YmFzaWM6cw=="), "", None),
+            (Some("Basic YmFzaWM6dA=="), "", Some("wrong_secret")),
+            (
+                None,
+                "client_id=basic&client_secret=s",
+                Some("other_method"),
+            ),
+            (None, "client_id=basic", Some("no_secret")),
+            (None, "client_id=digest&client_secret=s", None),
+            (
+                None,
+                "client_id=digest&client_secret=S",
+                Some("wrong_secret"),
+            ),
+            (Some("Basic ZGlnZXN0OnM="), "", Some("other_method")),
+            (
+                None,
+                "client_id=over&client_secret=s",
+                Some("secret_expired"),
+            ),
+            (None, "client_id=over&client_secret=t", Some("wrong_secret")),
+            (None, "client_id=later&client_secret=s", None),
+            (None, "client_id=never&client_secret=s", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(header) = header {
+                headers.insert(AUTHORIZATION, header.parse().expect("a header value"));
+            }
+            let form = Form::parse(body.as_bytes()).expect("a form of this table");
+            let credentials = Credentials::read(&headers, &form).expect("credentials");
+            let found = attempt(&registry(CLIENTS), &credentials, &nothing(), NOW);
+            assert_eq!(
+                found.err().as_ref().map(Refused::label),
+                refused,
+                "{header:?} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn secrets_that_cannot_be_registered() {
+        for (members, member) in [
+            (r#""client_secret":"""#, "client_secret"),
+            (
+                r#""client_secret":"a","client_secret_sha256":"b""#,
+                "client_secret",
+            ),
+            (r#""client_secret_sha256":"xyz""#, "client_secret_sha256"),
+            (r#""client_name":"none""#, "client_secret_sha256"),
+        ] {
+            let text = format!(r#"[{{"client_id":"a",{members}}}]"#);
+            let problems = Registry::read(&text).expect_err("no secret");
+            assert_eq!(problems[0].member.as_deref(), Some(member), "{members}");
+        }
+    }
+}

@@ -219,3 +219,136 @@ fn assertion<'a>(form: &'a Form<'a>) -> Result<Option<UnverifiedJws<'a>>, OAuthE
             .because(format!("the client assertion cannot be read: {error}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(
+        authorization: &[&str],
+        body: &str,
+    ) -> Result<(Option<String>, &'static str), ErrorCode> {
+        let mut headers = HeaderMap::new();
+        for line in authorization {
+            headers.append(AUTHORIZATION, line.parse().expect("a header value"));
+        }
+        let form = Form::parse(body.as_bytes()).expect("a form of this table");
+        Credentials::read(&headers, &form)
+            .map(|read| (read.client_id().map(str::to_owned), read.proof().method()))
+            .map_err(|error| error.code())
+    }
+
+    fn basic_header(text: &str) -> String {
+        format!("Basic {}", STANDARD.encode(text))
+    }
+
+    #[test]
+    fn one_way_to_authenticate_and_one_client() {
+        let good = basic_header("a:s");
+        let lower = good.replacen("Basic", "bAsIc", 1);
+        let jwt = "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        // {"alg":"ES256"} . {"sub":"a"} . 64 octets
+        let assertion = format!(
+            "{jwt}&client_assertion=eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.{}",
+            "A".repeat(86)
+        );
+        let some = |id: &str, method| Ok((Some(id.to_owned()), method));
+        for (lines, body, expected) in [
+            (vec![], "", Ok((None, "none"))),
+            (vec![], "client_id=a", some("a", "none")),
+            (
+                vec![],
+                "client_id=a&client_secret=s",
+                some("a", "client_secret_post"),
+            ),
+            (vec![], "client_secret=s", Ok((None, "client_secret_post"))),
+            (vec![good.as_str()], "", some("a", "client_secret_basic")),
+            (
+                vec![lower.as_str()],
+                "client_id=a",
+                some("a", "client_secret_basic"),
+            ),
+            (
+                vec![good.as_str()],
+                "client_id=b",
+                Err(ErrorCode::InvalidRequest),
+            ),
+            (
+                vec![good.as_str()],
+                "client_secret=s",
+                Err(ErrorCode::InvalidRequest),
+            ),
+            (
+                vec![good.as_str(), good.as_str()],
+                "",
+                Err(ErrorCode::InvalidRequest),
+            ),
+            (vec!["Basic"], "", Err(ErrorCode::InvalidRequest)),
+            (vec!["Basic ???"], "", Err(ErrorCode::InvalidRequest)),
+            (vec!["Basic YQ=="], "", Err(ErrorCode::InvalidRequest)),
+            (
+                vec!["Bearer x"],
+                "client_id=a",
+                Err(ErrorCode::InvalidClient),
+            ),
+            (vec![], assertion.as_str(), some("a", "private_key_jwt")),
+            (
+                vec![good.as_str()],
+                assertion.as_str(),
+                Err(ErrorCode::InvalidRequest),
+            ),
+            (vec![], jwt, Err(ErrorCode::InvalidRequest)),
+            (
+                vec![],
+                "client_assertion=a.b.c",
+                Err(ErrorCode::InvalidRequest),
+            ),
+            (
+                vec![],
+                &format!("{jwt}&client_assertion=a.b.c"),
+                Err(ErrorCode::InvalidClient),
+            ),
+            (
+                vec![],
+                &format!("{assertion}&client_id=b"),
+                Err(ErrorCode::InvalidRequest),
+            ),
+        ] {
+            assert_eq!(read(&lines, body), expected, "{lines:?} {body}");
+        }
+    }
+
+    #[test]
+    fn a_basic_secret_is_read_plain_or_form_encoded() {
+        for (sent, registered, expected) in [
+            ("a:s", "s", true),
+            ("a:a+b", "a+b", true),
+            ("a:a+b", "a b", true),
+            ("a:a%2Bb", "a+b", true),
+            ("a:50%", "50%", true),
+            ("a:x=y&z", "x=y&z", true),
+            ("a:s:t", "s:t", true),
+            ("a:s", "t", false),
+            ("a:", "s", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            let line = basic_header(sent).parse().expect("a header value");
+            headers.insert(AUTHORIZATION, line);
+            let form = Form::parse(b"").expect("a form");
+            let read = Credentials::read(&headers, &form).expect("credentials");
+            let Proof::Basic(secret) = read.proof() else {
+                panic!("{sent}: {read:?}");
+            };
+            let digest = Digest::of(registered.as_bytes());
+            assert_eq!(secret.has_digest(&digest), expected, "{sent}");
+            assert!(read.tried_basic());
+        }
+    }
+
+    #[test]
+    fn a_client_id_may_be_form_encoded() {
+        let header = basic_header("https%3A%2F%2Fclient.example:s");
+        let read = read(&[&header], "").expect("credentials");
+        assert_eq!(read.0.as_deref(), Some("https://client.example"));
+    }
+}

@@ -49,8 +49,8 @@ metadata! {
     tls_client_auth_san_email: String,
     /// Further selectors, any of which also matches.
     tls_client_auth_alternatives: Vec<Alternative>,
-    /// This client's own certificate authorities, PEM.
-    tls_client_auth_trust_anchors: String,
+    /// This client's own certificate authorities: PEM, as one text or several.
+    tls_client_auth_trust_anchors: OneOrMany,
     /// RFC 7591 section 2.
     jwks: Value,
     /// RFC 7591 section 2.
@@ -170,6 +170,14 @@ pub enum OneOrMany {
 }
 
 impl OneOrMany {
+    /// The list, as it stands.
+    pub fn as_slice(&self) -> &[String] {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+
     /// The list.
     pub fn into_list(self) -> Vec<String> {
         match self {
@@ -282,7 +290,7 @@ fn unreadable(item: &str, line: usize, error: &serde_json::Error) -> Problem {
         return Problem {
             line,
             client,
-            member: None,
+            member: unreadable_member(item),
             text: message,
         };
     };
@@ -296,6 +304,15 @@ fn unreadable(item: &str, line: usize, error: &serde_json::Error) -> Problem {
         member: Some(name),
         text,
     }
+}
+
+/// The first member that cannot be read by itself.
+fn unreadable_member(item: &str) -> Option<String> {
+    let members: serde_json::Map<String, Value> = serde_json::from_str(item).ok()?;
+    members.into_iter().find_map(|(name, value)| {
+        let alone = Value::Object([(name.clone(), value)].into_iter().collect());
+        Metadata::deserialize(alone).is_err().then_some(name)
+    })
 }
 
 /// The message of a JSON error without its position, which is relative to the registration.
@@ -322,6 +339,15 @@ mod tests {
             problems[0].to_string(),
             "line 5: client \"b\": scpoe: there is no such member; did you mean scope?"
         );
+    }
+
+    #[test]
+    fn a_member_of_the_wrong_type_is_named() {
+        for (member, wrong) in [("scope", "5"), ("grant_types", "\"x\""), ("jwks_uri", "[]")] {
+            let text = format!("[{{\"client_id\": \"a\", \"{member}\": {wrong}}}]");
+            let (_, problems) = read(&text);
+            assert_eq!(problems[0].member.as_deref(), Some(member));
+        }
     }
 
     #[test]

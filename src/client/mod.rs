@@ -7,6 +7,8 @@
 pub mod belief;
 mod client_secret;
 pub mod credentials;
+#[cfg(test)]
+mod fixtures;
 mod keys;
 pub mod metadata;
 mod none;
@@ -335,5 +337,155 @@ impl AuthenticatedClient {
                 "this client's tokens are bound to its certificate, and none that is valid was presented",
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixtures::{NOW, attempt, bound_to, nothing, registry, thumbprint, verified};
+    use super::*;
+    use crate::oauth::form::Form;
+    use http::HeaderMap;
+
+    const CLIENTS: &str = r#"[
+        {"client_id":"mtls","token_endpoint_auth_method":"tls_client_auth",
+         "tls_client_auth_subject_dn":"CN=client-p256,O=Example Bank,C=NO"},
+        {"client_id":"unbound","token_endpoint_auth_method":"tls_client_auth",
+         "tls_client_auth_subject_dn":"CN=client-p256,O=Example Bank,C=NO",
+         "tls_client_certificate_bound_access_tokens":false},
+        {"client_id":"other","token_endpoint_auth_method":"tls_client_auth",
+         "tls_client_auth_subject_dn":"CN=somebody-else"},
+        {"client_id":"expired","token_endpoint_auth_method":"tls_client_auth",
+         "tls_client_auth_subject_dn":"CN=client-expired"},
+        {"client_id":"secret","token_endpoint_auth_method":"client_secret_post","client_secret":"s"},
+        {"client_id":"bound","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
+         "tls_client_certificate_bound_access_tokens":true},
+        {"client_id":"public","token_endpoint_auth_method":"none"}
+    ]"#;
+
+    fn tried(body: &str, presented: &Presented) -> Result<Proven, Refused> {
+        let form = Form::parse(body.as_bytes()).expect("a form of this table");
+        let credentials = Credentials::read(&HeaderMap::new(), &form).expect("credentials");
+        attempt(&registry(CLIENTS), &credentials, presented, NOW)
+    }
+
+    #[test]
+    fn the_registration_decides_and_never_what_the_request_bears() {
+        for (body, certificate, refused) in [
+            ("", Some("p256"), Some("no_client_id")),
+            ("client_id=nobody", Some("p256"), Some("unknown_client")),
+            ("client_id=mtls", Some("p256"), None),
+            ("client_id=mtls", None, Some("no_certificate")),
+            ("client_id=mtls", Some("rsa"), Some("no_selector_matches")),
+            ("client_id=mtls", Some("impostor"), Some("unverified")),
+            ("client_id=mtls", Some("self-p256"), Some("unverified")),
+            (
+                "client_id=mtls&client_secret=s",
+                Some("p256"),
+                Some("other_method"),
+            ),
+            ("client_id=other", Some("p256"), Some("no_selector_matches")),
+            (
+                "client_id=expired",
+                Some("expired"),
+                Some("outside_validity"),
+            ),
+            ("client_id=secret", Some("p256"), Some("no_secret")),
+            (
+                "client_id=secret&client_secret=t",
+                None,
+                Some("wrong_secret"),
+            ),
+            ("client_id=secret&client_secret=s", None, None),
+            ("client_id=public", None, None),
+            (
+                "client_id=public&client_secret=s",
+                None,
+                Some("other_method"),
+            ),
+        ] {
+            let presented = certificate.map_or_else(nothing, verified);
+            let found = tried(body, &presented).err();
+            assert_eq!(
+                found.as_ref().map(Refused::label),
+                refused,
+                "{body} {certificate:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn tokens_are_bound_as_registered() {
+        for (body, certificate, bound) in [
+            ("client_id=mtls", "p256", Some("p256")),
+            ("client_id=unbound", "p256", None),
+            ("client_id=secret&client_secret=s", "p256", None),
+            (
+                "client_id=bound&client_secret=s",
+                "self-p256",
+                Some("self-p256"),
+            ),
+        ] {
+            let proven = tried(body, &verified(certificate)).expect("authenticated");
+            assert!(proven.first().is_none(), "{body}");
+            assert_eq!(bound_to(proven), bound.map(thumbprint), "{body}");
+        }
+        for presented in [nothing(), verified("expired")] {
+            let proven = tried("client_id=bound&client_secret=s", &presented);
+            let client = proven.expect("authenticated").into_client();
+            let error = client.binding().expect_err("nothing to bind to");
+            assert_eq!(error.code(), ErrorCode::InvalidRequest);
+        }
+    }
+
+    #[test]
+    fn refusals_look_alike_outside() {
+        let outside = |body: &str, presented: &Presented| {
+            let refused = tried(body, presented).expect_err("refused");
+            OAuthError::from(refused).body()
+        };
+        let unknown = outside("client_id=nobody", &nothing());
+        for (body, presented) in [
+            ("client_id=mtls", nothing()),
+            ("client_id=mtls", verified("rsa")),
+            ("client_id=secret&client_secret=t", nothing()),
+        ] {
+            assert_eq!(outside(body, &presented), unknown, "{body}");
+        }
+    }
+
+    #[test]
+    fn every_client_has_its_own_name() {
+        let twice = format!(
+            "[{0},{0}]",
+            r#"{"client_id":"a","token_endpoint_auth_method":"none"}"#
+        );
+        let problems = Registry::read(&twice).expect_err("the same client twice");
+        assert_eq!(problems[0].member.as_deref(), Some("client_id"));
+        assert_eq!(registry(CLIENTS).len(), 7);
+        assert!(registry("[]").is_empty() && registry(CLIENTS).find("mtls").is_some());
+    }
+
+    #[test]
+    fn what_may_be_used_once_must_be_new() {
+        let key = Key::new(
+            crate::record::Kind::Assertion,
+            &crate::oauth::secret::Digest::of(b"j"),
+        );
+        let record = Record {
+            value: b"1".to_vec(),
+            expires: None,
+        };
+        let registration = Arc::clone(registry(CLIENTS).find("mtls").expect("there"));
+        let proven = Proven {
+            client: AuthenticatedClient {
+                registration,
+                certificate: None,
+            },
+            once: UseOnce::key(key.clone(), record),
+        };
+        let changes = proven.first().expect("something to use up");
+        assert_eq!(changes.conditions(), [(key.clone(), Condition::Absent)]);
+        assert_eq!(changes.operations()[0].0, key);
     }
 }

@@ -136,3 +136,135 @@ impl Registered {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use serde_json::{Value, json};
+
+    use super::super::credentials::Credentials;
+    use super::super::fixtures::{ISSUER, NOW, attempt, nothing, registry};
+    use super::super::{Proven, Registry};
+    use super::*;
+    use crate::key::algorithm::SigningAlgorithm;
+    use crate::key::signing::SigningKey;
+    use crate::oauth::form::Form;
+
+    fn key(algorithm: SigningAlgorithm) -> SigningKey {
+        SigningKey::generate(algorithm).expect("entropy")
+    }
+
+    fn client(key: &SigningKey, algorithm: &str) -> Registry {
+        let jwks = json!({ "keys": [key.public_jwk()] });
+        registry(&format!(
+            r#"[{{"client_id":"a","token_endpoint_auth_method":"private_key_jwt","jwks":{jwks}{algorithm}}}]"#
+        ))
+    }
+
+    /// Good claims, with some of them changed; `null` takes one out.
+    fn claims(changes: &Value) -> Value {
+        let mut claims = json!({
+            "iss": "a", "sub": "a", "aud": ISSUER, "jti": "1",
+            "exp": NOW.unix() + 60, "iat": NOW.unix(),
+        });
+        for (name, value) in changes.as_object().expect("an object of this table") {
+            if value.is_null() {
+                claims.as_object_mut().expect("an object").remove(name);
+            } else {
+                claims[name] = value.clone();
+            }
+        }
+        claims
+    }
+
+    fn tried(registry: &Registry, key: &SigningKey, claims: &Value) -> Result<Proven, Refused> {
+        let assertion = key.sign_compact("JWT", claims).expect("signed");
+        let body = format!(
+            "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion={assertion}&client_id=a"
+        );
+        let form = Form::parse(body.as_bytes()).expect("a form");
+        let credentials = Credentials::read(&HeaderMap::new(), &form).expect("credentials");
+        attempt(registry, &credentials, &nothing(), NOW)
+    }
+
+    #[test]
+    fn claims_that_hold_and_that_do_not() {
+        let key = key(SigningAlgorithm::Es256);
+        let registry = client(&key, "");
+        let now = NOW.unix();
+        for (changes, good) in [
+            (json!({}), true),
+            (json!({ "iss": "b" }), false),
+            (json!({ "iss": null }), false),
+            (json!({ "aud": [ISSUER] }), false),
+            (json!({ "aud": format!("{ISSUER}/token") }), false),
+            (json!({ "aud": format!("{ISSUER}/") }), false),
+            (json!({ "aud": null }), false),
+            (json!({ "exp": null }), false),
+            (json!({ "exp": now - 60 }), false),
+            (json!({ "exp": now + 3_600 }), true),
+            (json!({ "exp": now + 3_601 }), false),
+            (json!({ "exp": "soon" }), false),
+            (json!({ "nbf": now + 10 }), true),
+            (json!({ "nbf": now + 60 }), false),
+            (json!({ "iat": now + 10 }), true),
+            (json!({ "iat": now + 60 }), false),
+            (json!({ "jti": null }), false),
+            (json!({ "jti": "" }), false),
+            (json!({ "jti": "x".repeat(257) }), false),
+            (json!({ "jti": 1 }), false),
+        ] {
+            let found = tried(&registry, &key, &claims(&changes));
+            assert_eq!(found.is_ok(), good, "{changes}: {:?}", found.err());
+        }
+    }
+
+    #[test]
+    fn an_assertion_counts_once() {
+        let key = key(SigningAlgorithm::Es256);
+        let registry = client(&key, "");
+        let used = |jti: &str| {
+            let proven = tried(&registry, &key, &claims(&json!({ "jti": jti })));
+            let first = proven.expect("a good assertion").first();
+            first.expect("a jti to use up").conditions()[0].0.clone()
+        };
+        assert_eq!(used("1"), used("1"));
+        assert_ne!(used("1"), used("2"));
+    }
+
+    #[test]
+    fn keys_and_algorithms() {
+        let (own, other) = (key(SigningAlgorithm::Es256), key(SigningAlgorithm::Es256));
+        let good = claims(&json!({}));
+        let strange = tried(&client(&own, ""), &other, &good).err();
+        assert_eq!(strange, Some(Refused::UnknownKey));
+        let fixed = client(&own, r#","token_endpoint_auth_signing_alg":"PS256""#);
+        assert!(tried(&fixed, &own, &good).is_err());
+        let fixed = client(&own, r#","token_endpoint_auth_signing_alg":"ES256""#);
+        assert!(tried(&fixed, &own, &good).is_ok());
+        let none = Registry::read(&format!(
+            r#"[{{"client_id":"a","token_endpoint_auth_method":"private_key_jwt","token_endpoint_auth_signing_alg":"none","jwks":{}}}]"#,
+            json!({ "keys": [own.public_jwk()] })
+        ));
+        assert!(none.is_err());
+    }
+
+    #[test]
+    fn without_keys_or_assertion() {
+        let form = Form::parse(b"client_id=a").expect("a form");
+        let credentials = Credentials::read(&HeaderMap::new(), &form).expect("credentials");
+        let own = client(&key(SigningAlgorithm::Es256), "");
+        let found = attempt(&own, &credentials, &nothing(), NOW).err();
+        assert_eq!(found, Some(Refused::NoAssertion));
+        let elsewhere = registry(
+            r#"[{"client_id":"a","token_endpoint_auth_method":"private_key_jwt","jwks_uri":"https://a.example/jwks"}]"#,
+        );
+        let found = tried(
+            &elsewhere,
+            &key(SigningAlgorithm::Es256),
+            &claims(&json!({})),
+        )
+        .err();
+        assert_eq!(found, Some(Refused::KeysUnavailable));
+    }
+}

@@ -442,7 +442,7 @@ mod tests {
         let dn = r#""tls_client_auth_subject_dn":"CN=a""#;
         let secret = r#""client_secret":"x""#;
         for (members, member) in [
-            (format!("{TLS}"), "tls_client_auth_subject_dn"),
+            (TLS.to_owned(), "tls_client_auth_subject_dn"),
             (format!(r#"{TLS},{dn},"tls_client_auth_san_dns":"a.example""#), "tls_client_auth_san_dns"),
             (format!(r#"{TLS},"tls_client_auth_subject_dn":"/CN=a""#), "tls_client_auth_subject_dn"),
             (format!(r#"{TLS},"tls_client_auth_subject_dn":"""#), "tls_client_auth_subject_dn"),
@@ -502,7 +502,7 @@ mod tests {
         let found = wrong(&format!(r#"{method},"jwks":{{"keys":[{key}]}}"#));
         assert!(found[0].1.contains("x5c"), "{found:?}");
         let pinned = key.replace(
-            "}",
+            '}',
             r#","x5t#S256":"A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0"}"#,
         );
         assert!(wrong(&format!(r#"{method},"jwks":{{"keys":[{pinned}]}}"#)).is_empty());

@@ -80,19 +80,38 @@ impl Method for TlsClientAuth {
         }
         let anchors = metadata
             .tls_client_auth_trust_anchors
-            .as_deref()
-            .map(|pem| {
-                let wrong =
-                    |error: String| Contradiction::new("tls_client_auth_trust_anchors", error);
-                let certificates =
-                    ClientCertificate::bundle_from_pem(pem).map_err(|e| wrong(e.to_string()))?;
-                ClientAuthorities::pinned(certificates)
-                    .map(Authorities::new)
-                    .map_err(|e| wrong(e.to_string()))
+            .as_ref()
+            .map(|written| {
+                anchors(written.as_slice()).map_err(|error| {
+                    Contradiction::new(
+                        "tls_client_auth_trust_anchors",
+                        format!(
+                            "{error}; write CA certificates as PEM, with \\n at each line's end"
+                        ),
+                    )
+                })
             })
             .transpose()?;
         Ok(Box::new(Registered { selectors, anchors }))
     }
+}
+
+/// The client's own authorities, from one PEM text or several; one that is there twice counts once.
+fn anchors(written: &[String]) -> Result<Authorities, String> {
+    let mut certificates: Vec<ClientCertificate> = Vec::new();
+    for pem in written {
+        for certificate in
+            ClientCertificate::bundle_from_pem(pem).map_err(|error| error.to_string())?
+        {
+            let again = |known: &ClientCertificate| known.thumbprint() == certificate.thumbprint();
+            if !certificates.iter().any(again) {
+                certificates.push(certificate);
+            }
+        }
+    }
+    ClientAuthorities::pinned(certificates)
+        .map(Authorities::new)
+        .map_err(|error| error.to_string())
 }
 
 /// The one selector among five members.
@@ -268,9 +287,109 @@ impl Authenticator for Registered {
             })
             .map(|right| {
                 format!(
-                    "tls_client_auth_subject_dn looks reversed: RFC 4514 writes the most specific part first; if the certificate's subject is the usual way round, write {right}"
+                    "it looks reversed: RFC 4514 writes the most specific part first; if the certificate's subject is the usual way round, write {right}"
                 )
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::fixtures::{NOW, attempt, pem, registry, verified};
+    use super::super::{Refused, Registry};
+    use crate::client::credentials::Credentials;
+
+    const DN: &str = "CN=client-p256,O=Example Bank,C=NO";
+
+    /// Why a client with those members is refused, who comes with that certificate.
+    fn refused(members: &serde_json::Value, certificate: &str) -> Option<&'static str> {
+        let mut client =
+            json!({ "client_id": "a", "token_endpoint_auth_method": "tls_client_auth" });
+        for (name, value) in members.as_object().expect("an object of this table") {
+            client[name] = value.clone();
+        }
+        let registry = registry(&json!([client]).to_string());
+        let credentials = Credentials::certificate_only("a");
+        let found = attempt(&registry, &credentials, &verified(certificate), NOW);
+        found.err().as_ref().map(Refused::label)
+    }
+
+    #[test]
+    fn selectors_and_their_alternatives() {
+        let mismatch = Some("no_selector_matches");
+        let alternative = |not_before: &str, not_after: &str| {
+            json!({
+                "tls_client_auth_subject_dn": "CN=old",
+                "tls_client_auth_alternatives": [{
+                    "tls_client_auth_san_dns": "client.example",
+                    "not_before": not_before, "not_after": not_after,
+                }],
+            })
+        };
+        for (members, expected) in [
+            (json!({ "tls_client_auth_subject_dn": DN }), None),
+            (
+                json!({ "tls_client_auth_subject_dn": "C=NO,O=Example Bank,CN=client-p256" }),
+                mismatch,
+            ),
+            (json!({ "tls_client_auth_san_dns": "client.example" }), None),
+            (json!({ "tls_client_auth_san_dns": "example" }), mismatch),
+            (
+                json!({ "tls_client_auth_san_uri": "https://client.example" }),
+                mismatch,
+            ),
+            (
+                alternative("2026-01-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+                None,
+            ),
+            (
+                alternative("2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z"),
+                mismatch,
+            ),
+            (
+                alternative("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"),
+                mismatch,
+            ),
+        ] {
+            assert_eq!(refused(&members, "p256"), expected, "{members}");
+        }
+    }
+
+    #[test]
+    fn anchors_of_its_own_as_one_text_or_several() {
+        let (inter, root, other) = (pem("inter"), pem("ca"), pem("impostor-ca"));
+        for (anchors, expected) in [
+            (json!(inter), None),
+            (json!([inter]), None),
+            (json!([root, inter]), None),
+            (json!(format!("{root}{inter}")), None),
+            (json!([inter, inter]), None),
+            (json!(other), Some("unverified")),
+        ] {
+            let members = json!({ "tls_client_auth_subject_dn": DN, "tls_client_auth_trust_anchors": anchors });
+            assert_eq!(refused(&members, "p256"), expected, "{anchors:.60}");
+        }
+        for anchors in [json!(""), json!([]), json!(["none"]), json!([pem("p256")])] {
+            let client = json!([{
+                "client_id": "a", "token_endpoint_auth_method": "tls_client_auth",
+                "tls_client_auth_subject_dn": DN, "tls_client_auth_trust_anchors": anchors,
+            }]);
+            let problems = Registry::read(&client.to_string()).expect_err("no authority");
+            assert_eq!(
+                problems[0].member.as_deref(),
+                Some("tls_client_auth_trust_anchors")
+            );
+        }
+    }
+
+    #[test]
+    fn a_reversed_name_is_remarked_upon() {
+        let client = r#"[{"client_id":"a","token_endpoint_auth_method":"tls_client_auth","tls_client_auth_subject_dn":"C=NO,O=Example Bank,CN=client-p256"}]"#;
+        let registry = registry(client);
+        let remarks = registry.find("a").expect("there").authenticator().remarks();
+        assert!(remarks[0].contains(DN), "{remarks:?}");
     }
 }

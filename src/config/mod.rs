@@ -82,3 +82,31 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+impl From<ConfigError> for Finding {
+    /// What stands in the way of a configuration is a finding like any other.
+    fn from(error: ConfigError) -> Self {
+        match error {
+            ConfigError::Unreadable { path, cause } => Self::error(
+                Source::Named(path),
+                Fault::new(
+                    format!("the configuration file cannot be read ({cause})"),
+                    "write the name of a readable file after --config",
+                ),
+            ),
+            ConfigError::Syntax {
+                path,
+                line,
+                column,
+                message,
+            } => Self::error(
+                Source::File {
+                    path,
+                    line,
+                    key: format!("column {column}"),
+                },
+                Fault::new(format!("not TOML ({message})"), "write key = \"value\""),
+            ),
+        }
+    }
+}

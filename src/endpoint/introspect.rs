@@ -1,5 +1,7 @@
 //! Introspection (RFC 7662), with `cnf` (RFC 8705 section 3.2), and signed on demand (RFC 9701).
 
+use std::sync::Arc;
+
 use http::Method;
 use serde::Serialize;
 
@@ -10,7 +12,6 @@ use crate::key::algorithm::SigningAlgorithm;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::time::Timestamp;
 use crate::token::jwt::Aud;
-use crate::token::read::recognise;
 use crate::token::{AccessToken, Confirmation};
 
 /// The media type of RFC 9701 section 4.
@@ -98,20 +99,11 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         );
     }
     let text = form.required("token")?;
-    let keys = server.keys()?;
     let issuer = server.settings.issuer.as_str();
-    let token = match recognise(text, &keys, issuer, now) {
-        None => None,
-        Some(recognised) => {
-            let records = server
-                .store
-                .get(std::slice::from_ref(recognised.key()), now)
-                .await
-                .inspect_err(|error| server.metrics.store_failed(error))?;
-            recognised.resolve(records.into_iter().next().flatten().as_ref(), now)
-        }
-    };
-    let token = token.filter(|token| may_see(caller, token));
+    let found = server.live_token(text, now).await?;
+    let token = found
+        .map(|(_, token)| token)
+        .filter(|token| may_see(caller, token));
     server.metrics.introspected(token.is_some());
     let introspection = Introspection {
         active: token.is_some(),
@@ -159,23 +151,23 @@ async fn sign(
     signed: &Signed<'_>,
     now: Timestamp,
 ) -> Result<Reply, OAuthError> {
-    // RFC 9701 section 6 names the default.
-    let algorithm = caller
-        .introspection_alg()
-        .unwrap_or(SigningAlgorithm::Rs256);
-    let keys = arc_swap::Guard::into_inner(server.all_keys().await?);
-    let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
-    let make = move || {
-        let key = keys
-            .signer(algorithm, now)
-            .ok_or_else(|| broken(format!("there is no {} key", algorithm.name())))?;
-        key.sign_compact(TYPE, &claims).map_err(broken)
+    let keys = server.all_keys().await?;
+    let key = match caller.introspection_alg() {
+        Some(algorithm) => keys.signer(algorithm, now),
+        // RFC 9701 section 6 names the default.
+        None => keys.signer_preferring(SigningAlgorithm::Rs256, now),
     };
-    let body = match algorithm {
-        SigningAlgorithm::Es256 | SigningAlgorithm::EdDsa => make()?,
-        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256 => {
-            tokio::task::spawn_blocking(make).await.map_err(broken)??
-        }
+    let key = Arc::clone(key.ok_or_else(|| broken("there is no key of the algorithm registered"))?);
+    let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
+    let is_rsa = matches!(
+        key.algorithm(),
+        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256
+    );
+    let make = move || key.sign_compact(TYPE, &claims).map_err(broken);
+    let body = if is_rsa {
+        tokio::task::spawn_blocking(make).await.map_err(broken)??
+    } else {
+        make()?
     };
     Ok(Reply::new(http::StatusCode::OK, SIGNED, body))
 }

@@ -33,6 +33,8 @@ use crate::outbound::jwks::RemoteKeys;
 use crate::proxy::presented::Presented;
 use crate::record::Changes;
 use crate::store::{Store, StoreError};
+use crate::token::AccessToken;
+use crate::token::read::{Recognised, recognise};
 use metrics::Metrics;
 
 /// Every endpoint under the issuer's path. Metadata lists what this lists.
@@ -164,6 +166,27 @@ impl Server {
             .inspect_err(|error| self.metrics.store_failed(error))
     }
 
+    /// The token of that text, if it is one of ours and alive: at most one look at the store.
+    async fn live_token(
+        &self,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Option<(Recognised, AccessToken)>, OAuthError> {
+        let keys = self.keys()?;
+        let issuer = self.settings.issuer.as_str();
+        let Some(recognised) = recognise(text, &keys, issuer, now) else {
+            return Ok(None);
+        };
+        let records = self
+            .store
+            .get(std::slice::from_ref(recognised.key()), now)
+            .await
+            .inspect_err(|error| self.metrics.store_failed(error))?;
+        let record = records.into_iter().next().flatten();
+        let token = recognised.resolve(record.as_ref(), now);
+        Ok(token.map(|token| (recognised, token)))
+    }
+
     /// Commits, and counts what the store could not do.
     async fn commit(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
         self.store
@@ -220,13 +243,18 @@ impl Request {
                         let named = parts
                             .next()
                             .is_some_and(|name| name.eq_ignore_ascii_case(media_type));
-                        named
-                            && !parts
-                                .any(|part| matches!(part, "q=0" | "q=0.0" | "q=0.00" | "q=0.000"))
+                        named && !parts.any(weighs_nothing)
                     })
                 })
             })
     }
+}
+
+/// Whether a parameter of `Accept` says «not this» (RFC 9110 section 12.4.2: `q=0`).
+fn weighs_nothing(parameter: &str) -> bool {
+    parameter.split_once('=').is_some_and(|(name, weight)| {
+        name.trim().eq_ignore_ascii_case("q") && matches!(weight.trim().parse(), Ok(0.0_f32))
+    })
 }
 
 /// An answer.
@@ -328,5 +356,132 @@ impl fmt::Debug for Server {
         f.debug_struct("Server")
             .field("settings", &self.settings)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::presented::Window;
+    use crate::proxy::{Encoding, Front, Headers, Peer, TrustedPeers, VerifyHeader};
+
+    fn request(headers: &[(&'static str, &'static str)], body: &'static str) -> Request {
+        let names = Headers {
+            certificate: HeaderName::from_static("x-clientcert"),
+            chain: None,
+            verify: VerifyHeader {
+                name: None,
+                required: false,
+            },
+            user: None,
+            address: None,
+            request_id: None,
+        };
+        let front = Front::new(TrustedPeers::default(), None, names, Encoding::AUTO);
+        let window = Window::new(front.expect("one header"));
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        Request {
+            method: Method::POST,
+            presented: window.read(Peer::Unix, &map).expect("nothing forged"),
+            headers: map,
+            body: Bytes::from_static(body.as_bytes()),
+            id: "1".into(),
+        }
+    }
+
+    #[test]
+    fn media_types_that_are_accepted() {
+        let jwt = "application/token-introspection+jwt";
+        for (lines, expected) in [
+            (&[][..], false),
+            (&["application/token-introspection+jwt"][..], true),
+            (&["Application/Token-Introspection+JWT; q=0.5"], true),
+            (
+                &["application/json, application/token-introspection+jwt"],
+                true,
+            ),
+            (
+                &["application/json", "application/token-introspection+jwt"],
+                true,
+            ),
+            (&["application/token-introspection+jwt;q=0"], false),
+            (&["application/token-introspection+jwt; Q=0.000"], false),
+            (&["application/token-introspection+jwt ; q = 0"], false),
+            (&["application/jwt", "application/*", "*/*"], false),
+            (&["application/token-introspection+jwtx"], false),
+        ] {
+            let headers: Vec<_> = lines.iter().map(|line| ("accept", *line)).collect();
+            assert_eq!(request(&headers, "").accepts(jwt), expected, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_is_a_form_if_it_says_so() {
+        let form = "application/x-www-form-urlencoded";
+        for (lines, body, good) in [
+            (&[form][..], "a=1", true),
+            (
+                &["Application/X-WWW-Form-Urlencoded; charset=UTF-8"][..],
+                "a=1",
+                true,
+            ),
+            (&[form], "a=1&a=2", false),
+            (&[form], "a=%zz", false),
+            (&[], "a=1", false),
+            (&["application/json"], "{}", false),
+            (&["application/x-www-form-urlencodedx"], "a=1", false),
+            (&["multipart/form-data"], "a=1", false),
+            (&[form, form], "a=1", false),
+        ] {
+            let headers: Vec<_> = lines.iter().map(|line| ("content-type", *line)).collect();
+            let request = request(&headers, body);
+            match request.form() {
+                Ok(form) => assert!(good && form.value("a") == Some("1"), "{lines:?} {body}"),
+                Err(error) => {
+                    assert!(!good, "{lines:?} {body}");
+                    assert_eq!(error.code(), ErrorCode::InvalidRequest);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn errors_as_answers() {
+        for (code, challenging, status, header) in [
+            (ErrorCode::InvalidRequest, false, 400, None),
+            (ErrorCode::InvalidClient, false, 401, None),
+            (
+                ErrorCode::InvalidClient,
+                true,
+                401,
+                Some(http::header::WWW_AUTHENTICATE),
+            ),
+            (
+                ErrorCode::TemporarilyUnavailable,
+                false,
+                503,
+                Some(http::header::RETRY_AFTER),
+            ),
+        ] {
+            let error = OAuthError::new(code, "what is wrong").challenging_basic(challenging);
+            let reply = Reply::from(&error);
+            assert_eq!(reply.status.as_u16(), status);
+            let has = |wanted: &HeaderName| reply.headers.iter().any(|(name, _)| name == wanted);
+            assert!(
+                has(&CACHE_CONTROL) && header.as_ref().is_none_or(has),
+                "{code:?}"
+            );
+            assert_eq!(
+                has(&http::header::WWW_AUTHENTICATE),
+                challenging,
+                "{code:?}"
+            );
+        }
+        let unavailable = OAuthError::from(StoreError::Unavailable("password: x".into()));
+        assert_eq!(unavailable.code(), ErrorCode::TemporarilyUnavailable);
+        assert!(!unavailable.body().contains("password"));
     }
 }

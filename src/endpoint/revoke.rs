@@ -5,7 +5,6 @@ use http::{Method, StatusCode};
 use super::authenticate::authenticate;
 use super::{Answer, Endpoint, Reply, Request, Server};
 use crate::oauth::error::OAuthError;
-use crate::token::read::recognise;
 
 /// The endpoint.
 pub(super) struct Revoke;
@@ -45,25 +44,17 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let client = authenticate(server, &trust, request, &form, now).await?;
     let caller = client.registration().client_id();
     let text = form.required("token")?;
-    let keys = server.keys()?;
-    if let Some(recognised) = recognise(text, &keys, server.settings.issuer.as_str(), now) {
-        let records = server
-            .store
-            .get(std::slice::from_ref(recognised.key()), now)
-            .await
-            .inspect_err(|error| server.metrics.store_failed(error))?;
-        let token = recognised.resolve(records.into_iter().next().flatten().as_ref(), now);
-        if let Some(token) = token.filter(|token| token.client_id == *caller) {
-            server.commit(&recognised.revocation(), now).await?;
-            server.metrics.token_revoked();
-            tracing::info!(
-                target: "audit",
-                event = "token_revoked",
-                request = &*request.id,
-                client_id = %caller,
-                jti = token.id,
-            );
-        }
+    let found = server.live_token(text, now).await?;
+    if let Some((recognised, token)) = found.filter(|(_, token)| token.client_id == *caller) {
+        server.commit(&recognised.revocation(), now).await?;
+        server.metrics.token_revoked();
+        tracing::info!(
+            target: "audit",
+            event = "token_revoked",
+            request = &*request.id,
+            client_id = %caller,
+            jti = token.id,
+        );
     }
     Ok(Reply::new(StatusCode::OK, "application/json", "{}"))
 }

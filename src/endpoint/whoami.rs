@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Endpoint, Reply, Request, Server, Settings, Trust};
 use crate::client::Attempt;
+use crate::client::belief::Unverified;
 use crate::client::credentials::Credentials;
 use crate::oauth::time::Timestamp;
 
@@ -54,11 +55,20 @@ fn seen(server: &Server, trust: &Trust, request: &Request, now: Timestamp) -> Va
         "encoding": presented.encoding(),
         "verify_header": presented.verdict().to_string(),
         "certificate": Value::Null,
+        "satisfies": [],
+    });
+    let verified = match presented.certificate() {
+        Some(_) => trust.belief.verified(presented, None, now),
+        None => Err(Unverified::NoCertificate),
+    };
+    seen["verified"] = json!(verified.is_ok());
+    seen["why"] = json!(match &verified {
+        Ok(grounds) => grounds.to_string(),
+        Err(error) => error.to_string(),
     });
     let Some(certificate) = presented.certificate() else {
         return seen;
     };
-    let verified = trust.belief.verified(presented, None, now);
     let names = certificate.subject_alt_names();
     seen["certificate"] = json!({
         "subject": certificate.subject().map_or_else(|error| json!({ "error": error.to_string() }), |name| json!(name.to_string())),
@@ -68,11 +78,6 @@ fn seen(server: &Server, trust: &Trust, request: &Request, now: Timestamp) -> Va
         "valid_now": certificate.validity().at(now).is_ok(),
         "x5t#S256": certificate.thumbprint().to_string(),
         "intermediates_forwarded": presented.chain().len(),
-    });
-    seen["verified"] = json!(verified.is_ok());
-    seen["why"] = json!(match &verified {
-        Ok(grounds) => grounds.to_string(),
-        Err(error) => error.to_string(),
     });
     let mut satisfied: Vec<&str> = Vec::new();
     let tried = trust

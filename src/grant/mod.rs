@@ -237,3 +237,192 @@ fn issue(ask: &Ask<'_>, subject: &str) -> Result<Granted, Refusal> {
         format,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::cert::ClientCertificate;
+    use crate::client::belief::Belief;
+    use crate::client::credentials::Credentials;
+    use crate::client::{Attempt, Registry};
+    use crate::key::algorithm::SigningAlgorithm;
+    use crate::key::set::ManagedKey;
+    use crate::key::signing::SigningKey;
+    use crate::proxy::Encoding;
+    use crate::proxy::presented::Presented;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_795_311_512);
+    const ISSUER: &str = "https://as.example.com";
+
+    const CLIENTS: &str = r#"[
+        {"client_id":"plain","token_endpoint_auth_method":"client_secret_post","client_secret":"s"},
+        {"client_id":"full","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
+         "scope":"a b","audience":["https://one.example","https://two.example"],"access_token_format":"opaque",
+         "tls_client_certificate_bound_access_tokens":true},
+        {"client_id":"code","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
+         "grant_types":["authorization_code"]}
+    ]"#;
+
+    fn presented() -> Presented {
+        let pem = include_str!("../../tests/fixtures/pki/p256.crt");
+        let certificate = ClientCertificate::from_pem(pem).expect("a fixture");
+        Presented::supposed(certificate, Vec::new(), Encoding::AUTO)
+    }
+
+    fn decided(client: &str, parameters: &str) -> Result<Granted, OAuthError> {
+        let body = format!("client_id={client}&client_secret=s&{parameters}");
+        let form = Form::parse(body.as_bytes()).expect("a form of this table");
+        let registry = Registry::read(CLIENTS).expect("registrations");
+        let proven = registry.authenticate(&Attempt {
+            credentials: &Credentials::read(&HeaderMap::new(), &form).expect("credentials"),
+            presented: &presented(),
+            belief: &Belief::default(),
+            remote: None,
+            issuer: ISSUER,
+            now: NOW,
+            steps: None,
+        });
+        let key = SigningKey::generate(SigningAlgorithm::Es256).expect("entropy");
+        let keys = KeySet::new()
+            .with(ManagedKey::new(std::sync::Arc::new(key), NOW, NOW))
+            .expect("one key");
+        let context = Context {
+            now: NOW,
+            mint: &|| Secret::new("c".repeat(43)),
+            issuer: ISSUER,
+            keys: &keys,
+            access_token_ttl: Lifetime::from_seconds(600),
+            access_token_format: AccessTokenFormat::Jwt,
+        };
+        decide(&Ask {
+            form: &form,
+            client: &proven.expect("authenticated").into_client(),
+            context: &context,
+        })
+        .map_err(|refusal| refusal.error)
+    }
+
+    #[test]
+    fn scope_and_audience_are_within_the_registration() {
+        let issuer = &[ISSUER][..];
+        let both = &["https://one.example", "https://two.example"][..];
+        let one = "resource=https://one.example";
+        for (client, parameters, expected) in [
+            ("plain", String::new(), Ok(("", issuer))),
+            ("plain", "&scope=a".into(), Err(ErrorCode::InvalidScope)),
+            ("plain", format!("&{one}"), Err(ErrorCode::InvalidTarget)),
+            ("full", String::new(), Ok(("a b", both))),
+            ("full", "&scope=b".into(), Ok(("b", both))),
+            ("full", "&scope=b+c".into(), Err(ErrorCode::InvalidScope)),
+            ("full", "&scope=b%22".into(), Err(ErrorCode::InvalidScope)),
+            ("full", format!("&{one}"), Ok(("a b", &both[..1]))),
+            ("full", format!("&{one}&{one}"), Ok(("a b", &both[..1]))),
+            (
+                "full",
+                format!("&{one}&resource=https://two.example"),
+                Ok(("a b", both)),
+            ),
+            (
+                "full",
+                "&resource=https://three.example".into(),
+                Err(ErrorCode::InvalidTarget),
+            ),
+            (
+                "full",
+                format!("&{one}%23fragment"),
+                Err(ErrorCode::InvalidTarget),
+            ),
+            (
+                "full",
+                "&resource=one".into(),
+                Err(ErrorCode::InvalidTarget),
+            ),
+        ] {
+            let granted = decided(
+                client,
+                &format!("grant_type=client_credentials{parameters}"),
+            );
+            let found = granted.as_ref().map(|granted| {
+                let token = &granted.token;
+                (
+                    token.scope.as_str(),
+                    token
+                        .audience
+                        .iter()
+                        .map(String::as_str)
+                        .collect::<Vec<_>>(),
+                )
+            });
+            let expected = expected.map(|(scope, audience)| (scope, audience.to_vec()));
+            assert_eq!(
+                found.map_err(OAuthError::code),
+                expected,
+                "{client} {parameters}"
+            );
+        }
+    }
+
+    #[test]
+    fn grants_that_are_refused() {
+        for (client, parameters, expected) in [
+            ("plain", "", ErrorCode::InvalidRequest),
+            ("plain", "grant_type=", ErrorCode::InvalidRequest),
+            (
+                "plain",
+                "grant_type=password",
+                ErrorCode::UnsupportedGrantType,
+            ),
+            (
+                "plain",
+                "grant_type=client_credential",
+                ErrorCode::UnsupportedGrantType,
+            ),
+            (
+                "code",
+                "grant_type=client_credentials",
+                ErrorCode::UnauthorizedClient,
+            ),
+            (
+                "code",
+                "grant_type=authorization_code",
+                ErrorCode::UnsupportedGrantType,
+            ),
+        ] {
+            let error = decided(client, parameters).expect_err("refused");
+            assert_eq!(error.code(), expected, "{client} {parameters}");
+        }
+    }
+
+    #[test]
+    fn the_response_of_rfc_6749_section_5_1() {
+        let response = |client: &str| -> (Value, Granted) {
+            let granted = decided(client, "grant_type=client_credentials").expect("granted");
+            (
+                serde_json::to_value(&granted.response).expect("JSON"),
+                granted,
+            )
+        };
+        let (plain, granted) = response("plain");
+        assert_eq!(plain["token_type"], "Bearer");
+        assert_eq!(plain["expires_in"], 600);
+        assert!(plain.get("scope").is_none() && granted.changes.is_empty());
+        assert_eq!(granted.token.confirmation, None);
+        let (full, granted) = response("full");
+        assert_eq!(full["scope"], "a b");
+        assert_eq!(
+            full["access_token"],
+            json!(format!("cbat_{}", "c".repeat(43)))
+        );
+        assert_eq!(granted.format, AccessTokenFormat::Opaque);
+        assert_eq!(granted.changes.operations().len(), 1);
+        let bound = granted.token.confirmation.map(|cnf| cnf.certificate);
+        let presented = presented();
+        assert_eq!(
+            bound.as_ref(),
+            presented.certificate().map(|it| it.thumbprint())
+        );
+    }
+}

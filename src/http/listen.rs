@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -41,15 +41,36 @@ impl fmt::Display for ListenError {
     }
 }
 
-/// A socket's file, removed with its listener if it is still the same.
+/// A socket's file, removed with its listener if it is still the same: whoever starts while we stop may
+/// have put their own in its place.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            identity: identity(path),
+        }
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // A file that is gone already is as good as removed.
-        let _ = fs::remove_file(&self.0);
+        if self.identity.is_some() && self.identity == identity(&self.path) {
+            // A file that is gone already is as good as removed.
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// What tells a file from every other: device and inode.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 impl Listener {
@@ -101,7 +122,7 @@ impl Listener {
             Self::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|error| error.to_string(), |address| address.to_string()),
-            Self::Unix(_, file) => format!("unix:{}", file.0.display()),
+            Self::Unix(_, file) => format!("unix:{}", file.path.display()),
         }
     }
 }
@@ -137,7 +158,7 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
     });
     let _ = fs::remove_dir_all(&folder);
     bound
-        .map(|listener| Listener::Unix(listener, SocketFile(path.to_owned())))
+        .map(|listener| Listener::Unix(listener, SocketFile::at(path)))
         .map_err(|error| error.to_string())
 }
 
@@ -158,4 +179,60 @@ async fn replace_stale(path: &Path) -> Result<(), String> {
         );
     }
     fs::remove_file(path).map_err(|error| format!("the stale socket could not be removed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn bind(path: &Path) -> Result<Listener, ListenError> {
+        Listener::bind(&ListenAddress::Unix(path.to_owned()), 0o640, None).await
+    }
+
+    #[tokio::test]
+    async fn a_socket_has_its_mode_and_goes_with_its_listener() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let listener = bind(&path).await.expect("it can be bound");
+        let mode = fs::metadata(&path)
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o640);
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        UnixStream::connect(&path).await.expect("somebody listens");
+        drop(listener);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn only_a_stale_socket_is_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        drop(std::os::unix::net::UnixListener::bind(&path).expect("a socket"));
+        let listener = bind(&path).await.expect("nobody listens any more");
+        let second = bind(&path).await.expect_err("somebody does");
+        assert!(
+            second.to_string().contains("listens there already"),
+            "{second}"
+        );
+        drop(listener);
+        fs::write(&path, "mine").expect("a file");
+        assert!(bind(&path).await.is_err());
+        assert_eq!(fs::read_to_string(&path).expect("still there"), "mine");
+    }
+
+    #[tokio::test]
+    async fn the_socket_of_a_successor_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let old = bind(&path).await.expect("it can be bound");
+        fs::rename(&path, folder.path().join("moved")).expect("moved");
+        let successor = bind(&path).await.expect("the place is free");
+        drop(old);
+        UnixStream::connect(&path)
+            .await
+            .expect("the successor listens");
+        drop(successor);
+    }
 }

@@ -119,3 +119,84 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(50);
+    const LONG: Duration = Duration::from_millis(200);
+
+    fn pair() -> (DuplexStream, Patience<DuplexStream>) {
+        let (client, server) = duplex(64);
+        (client, Patience::new(server, LIMIT))
+    }
+
+    /// What a reader finds within a time that is longer than the limit; none if it still waits.
+    async fn read(stream: &mut Patience<DuplexStream>) -> Option<io::Result<usize>> {
+        timeout(LONG, stream.read(&mut [0; 16])).await.ok()
+    }
+
+    #[tokio::test]
+    async fn the_rest_of_a_header_is_not_waited_for_long() {
+        let (mut client, mut stream) = pair();
+        client.write_all(b"POST").await.expect("room");
+        assert_eq!(read(&mut stream).await.expect("at once").expect("read"), 4);
+        let late = read(&mut stream)
+            .await
+            .expect("it ends")
+            .expect_err("too late");
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn octet_by_octet_is_no_excuse() {
+        let (mut client, mut stream) = pair();
+        let drip = tokio::spawn(async move {
+            while client.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(LIMIT / 5).await;
+            }
+        });
+        let began = Instant::now();
+        let late = loop {
+            if let Err(error) = read(&mut stream).await.expect("it ends") {
+                break error;
+            }
+            assert!(began.elapsed() < LONG * 5, "still patient");
+        };
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        drip.abort();
+    }
+
+    #[tokio::test]
+    async fn idle_and_busy_connections_are_left_alone() {
+        let (mut client, mut stream) = pair();
+        assert!(read(&mut stream).await.is_none(), "idle");
+        client.write_all(b"POST").await.expect("room");
+        assert_eq!(read(&mut stream).await.expect("at once").expect("read"), 4);
+        let phase = stream.phase();
+        phase.header_read();
+        assert!(read(&mut stream).await.is_none(), "busy");
+        phase.answered();
+        assert!(read(&mut stream).await.is_none(), "idle again");
+        client.write_all(b"GET").await.expect("room");
+        assert_eq!(read(&mut stream).await.expect("at once").expect("read"), 3);
+        assert!(
+            read(&mut stream).await.expect("it ends").is_err(),
+            "the next header"
+        );
+    }
+
+    #[tokio::test]
+    async fn an_end_is_an_end() {
+        let (client, mut stream) = pair();
+        drop(client);
+        assert_eq!(
+            read(&mut stream).await.expect("at once").expect("an end"),
+            0
+        );
+    }
+}

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use http::Method;
+
 use crate::endpoint::{ENDPOINTS, Endpoint, Settings};
 
 /// What lives under a path.
@@ -11,6 +13,32 @@ pub enum Route {
     Endpoint(&'static dyn Endpoint),
     /// Authorization server metadata (RFC 8414).
     Metadata,
+}
+
+impl Route {
+    /// Its name, for log and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.name(),
+            Self::Metadata => "metadata",
+        }
+    }
+
+    /// The methods that it takes.
+    pub fn methods(self) -> &'static [Method] {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.methods(),
+            Self::Metadata => &[Method::GET, Method::HEAD],
+        }
+    }
+
+    /// Whether pages of any origin may call it.
+    pub fn is_open_to_any_origin(self) -> bool {
+        match self {
+            Self::Endpoint(endpoint) => endpoint.is_open_to_any_origin(),
+            Self::Metadata => true,
+        }
+    }
 }
 
 /// Paths and what lives under them. Paths are compared as they were sent: neither escapes nor dot
@@ -39,5 +67,96 @@ impl Router {
     /// What lives under that path.
     pub fn find(&self, path: &str) -> Option<Route> {
         self.0.get(path).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::registration::AccessTokenFormat;
+    use crate::oauth::time::Lifetime;
+
+    fn router(issuer: &str, mtls_base: Option<&str>, whoami: bool) -> Router {
+        Router::new(&Settings {
+            issuer: issuer.parse().expect("an issuer"),
+            mtls_base: mtls_base.map(|base| base.parse().expect("a base")),
+            access_token_ttl: Lifetime::from_seconds(600),
+            access_token_format: AccessTokenFormat::Jwt,
+            whoami,
+        })
+    }
+
+    #[test]
+    fn every_path_has_one_spelling() {
+        let plain = router("https://as.example.com", None, false);
+        let deep = router(
+            "https://as.example.com/oauth2",
+            Some("https://mtls.example.com/bound"),
+            true,
+        );
+        for (path, at_plain, at_deep) in [
+            ("/token", Some("token"), None),
+            ("/oauth2/token", None, Some("token")),
+            ("/bound/token", None, Some("token")),
+            ("/oauth2/introspect", None, Some("introspect")),
+            ("/bound/revoke", None, Some("revoke")),
+            ("/jwks", Some("jwks"), None),
+            ("/whoami", None, None),
+            ("/oauth2/whoami", None, Some("whoami")),
+            ("/.well-known/openid-configuration", Some("metadata"), None),
+            (
+                "/.well-known/oauth-authorization-server",
+                Some("metadata"),
+                None,
+            ),
+            (
+                "/oauth2/.well-known/openid-configuration",
+                None,
+                Some("metadata"),
+            ),
+            (
+                "/oauth2/.well-known/oauth-authorization-server",
+                None,
+                Some("metadata"),
+            ),
+            (
+                "/.well-known/oauth-authorization-server/oauth2",
+                None,
+                Some("metadata"),
+            ),
+            ("/", None, None),
+            ("", None, None),
+            ("*", None, None),
+            ("//token", None, None),
+            ("/token/", None, None),
+            ("/Token", None, None),
+            ("/%74oken", None, None),
+            ("/oauth2/../token", None, None),
+        ] {
+            let name = |router: &Router| router.find(path).map(Route::name);
+            assert_eq!((name(&plain), name(&deep)), (at_plain, at_deep), "{path}");
+        }
+    }
+
+    #[test]
+    fn methods_and_origins() {
+        let router = router("https://as.example.com", None, true);
+        for (path, method, open) in [
+            ("/token", Method::POST, true),
+            ("/revoke", Method::POST, true),
+            ("/introspect", Method::POST, false),
+            ("/jwks", Method::GET, true),
+            ("/whoami", Method::GET, false),
+            ("/.well-known/openid-configuration", Method::GET, true),
+        ] {
+            let route = router.find(path).expect("a route");
+            assert!(route.methods().contains(&method), "{path}");
+            assert_eq!(
+                route.methods().contains(&Method::POST),
+                method == Method::POST,
+                "{path}"
+            );
+            assert_eq!(route.is_open_to_any_origin(), open, "{path}");
+        }
     }
 }

@@ -227,24 +227,19 @@ async fn decide(
     id: &mut Arc<str>,
 ) -> Result<Reply, OAuthError> {
     let (parts, body) = request.into_parts();
+    let route = site.router.find(parts.uri.path());
+    if let Some(route) = route {
+        (seen.endpoint, seen.cors) = (route.name(), route.is_open_to_any_origin());
+    }
+    // At every path, those that lead nowhere included.
     let presented = request::presented(&site.window, peer, &parts, site.max_header_bytes)?;
     if let Some(named) = presented.request_id() {
         *id = named.into();
     }
-    let route = site
-        .router
-        .find(parts.uri.path())
+    let route = route
         .ok_or_else(|| OAuthError::new(ErrorCode::NotFound, "nothing lives under this path"))?;
-    let (name, cors, methods): (_, _, &[Method]) = match route {
-        Route::Endpoint(endpoint) => (
-            endpoint.name(),
-            endpoint.is_open_to_any_origin(),
-            endpoint.methods(),
-        ),
-        Route::Metadata => ("metadata", true, &[Method::GET, Method::HEAD]),
-    };
-    (seen.endpoint, seen.cors) = (name, cors);
-    if cors && parts.method == Method::OPTIONS {
+    let methods = route.methods();
+    if seen.cors && parts.method == Method::OPTIONS {
         return Ok(preflight(methods));
     }
     if !methods.contains(&parts.method) {
@@ -254,7 +249,7 @@ async fn decide(
         ));
     }
     match route {
-        Route::Metadata => metadata::reply(&site.server).await,
+        Route::Metadata => Ok(metadata::reply(&site.server)),
         Route::Endpoint(endpoint) => {
             let request = request::whole(parts, body, presented, Arc::clone(id)).await?;
             endpoint.serve(&site.server, &request).await

@@ -167,6 +167,19 @@ impl KeySet {
             .map(|key| &key.key)
     }
 
+    /// The key to sign with where the algorithm may be another than the one that is preferred: an
+    /// operator may have given keys of their own choice.
+    pub fn signer_preferring(
+        &self,
+        preferred: SigningAlgorithm,
+        now: Timestamp,
+    ) -> Option<&Arc<SigningKey>> {
+        let first = std::iter::once(&preferred);
+        first
+            .chain(SigningAlgorithm::ALL)
+            .find_map(|algorithm| self.signer(*algorithm, now))
+    }
+
     /// The keys that others are told: all that are not retired, also those that do not sign yet.
     pub fn published(&self, now: Timestamp) -> impl Iterator<Item = &ManagedKey> {
         self.keys.iter().filter(move |key| !key.is_retired(now))

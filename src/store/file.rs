@@ -97,14 +97,7 @@ impl Shared {
 
 impl FileStore {
     fn open(path: PathBuf, sweep_every: Duration) -> Result<Self, OpenError> {
-        let database = open_database(&path).map_err(|cause| {
-            let in_use = cause == in_use(&path);
-            if in_use {
-                OpenError::InUse(cause)
-            } else {
-                OpenError::Refused(cause)
-            }
-        })?;
+        let database = open_database(&path)?;
         let shared = Arc::new(Shared::default());
         shared.replace(Some(Arc::new(database)));
         let (sender, receiver) = sync_channel(QUEUE);
@@ -180,10 +173,6 @@ impl Store for FileStore {
         })
     }
 
-    fn is_there(&self) -> bool {
-        !self.shared.failing.load(Ordering::Relaxed)
-    }
-
     fn warnings(&self) -> Pending<'_, Vec<String>> {
         Box::pin(async {
             let metadata = fs::metadata(&self.path)
@@ -221,20 +210,21 @@ fn unavailable(error: &redb::Error) -> StoreError {
 }
 
 /// Opens the database in that file, which is made with mode 0600 if there is none.
-fn open_database(path: &Path) -> Result<Database, String> {
+fn open_database(path: &Path) -> Result<Database, OpenError> {
+    let refuse = OpenError::Refused;
     let name = path.display();
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
     if !parent.is_dir() {
-        return Err(format!(
+        return Err(refuse(format!(
             "there is no directory {}: make it, and give it to the user certbound runs as",
             parent.display()
-        ));
+        )));
     }
     if path.is_dir() {
-        return Err(format!("{name} is a directory: name a file in it"));
+        return Err(refuse(format!("{name} is a directory: name a file in it")));
     }
     let file = fs::OpenOptions::new()
         .read(true)
@@ -243,25 +233,28 @@ fn open_database(path: &Path) -> Result<Database, String> {
         .truncate(false)
         .mode(0o600)
         .open(path)
-        .map_err(|error| format!("cannot open {name} for writing: {error}"))?;
+        .map_err(|error| refuse(format!("cannot open {name} for writing: {error}")))?;
     match file.try_lock() {
         Ok(()) => {}
-        Err(fs::TryLockError::WouldBlock) => return Err(in_use(path)),
-        Err(fs::TryLockError::Error(error)) => return Err(format!("cannot lock {name}: {error}")),
+        Err(fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(in_use(path))),
+        Err(fs::TryLockError::Error(error)) => {
+            return Err(refuse(format!("cannot lock {name}: {error}")));
+        }
     }
-    forget_interrupted_creation(&file).map_err(|error| format!("cannot read {name}: {error}"))?;
-    let backend = FileBackend::new(file).map_err(|error| refusal(path, error))?;
+    forget_interrupted_creation(&file)
+        .map_err(|error| refuse(format!("cannot read {name}: {error}")))?;
+    let backend = FileBackend::new(file).map_err(|error| refuse(refusal(path, error)))?;
     let database = guarded(|| {
         let mut builder = redb::Builder::new();
         Ok(builder.set_cache_size(CACHE).create_with_backend(backend)?)
     });
-    let database = database.map_err(|error| refusal(path, error))?;
+    let database = database.map_err(|error| refuse(refusal(path, error)))?;
     guarded(|| tables::create(&database))
-        .map_err(|error| format!("cannot write to {name}: {error}"))?;
+        .map_err(|error| refuse(format!("cannot write to {name}: {error}")))?;
     // The name of a new file is on disk only when its directory is.
     fs::File::open(parent)
         .and_then(|directory| directory.sync_all())
-        .map_err(|error| format!("cannot sync {}: {error}", parent.display()))?;
+        .map_err(|error| refuse(format!("cannot sync {}: {error}", parent.display())))?;
     Ok(database)
 }
 
@@ -291,7 +284,7 @@ fn guarded<T>(call: impl FnOnce() -> Result<T, redb::Error>) -> Result<T, redb::
 
 fn in_use(path: &Path) -> String {
     format!(
-        "{} is in use by another certbound: give each its own file, or share a Redis",
+        "{} is in use by another certbound: stop that one first, give each its own file, or share a Redis",
         path.display()
     )
 }

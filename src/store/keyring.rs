@@ -39,15 +39,32 @@ pub enum Keyring {
 }
 
 impl Keyring {
-    /// The keys, made if there are none yet: those that are made at once. The others take longer than
-    /// a server should need to start, and come by [`complete`](Self::complete).
-    pub async fn open(&self, now: Timestamp) -> Result<KeySet, KeyringError> {
+    /// The keys, made if there are none yet: those that are made at once. The others take longer than a
+    /// server should need to start: where this answers that it has begun, they come by
+    /// [`complete`](Self::complete).
+    pub async fn open(&self, now: Timestamp) -> Result<(KeySet, bool), KeyringError> {
         let found = self.read(now).await?;
         if !found.keys().is_empty() {
-            return Ok(found);
+            return Ok((found, false));
         }
-        self.change(now, |keys, now| add_missing(keys, AT_ONCE, now))
-            .await
+        let begin = |keys: KeySet, now| match keys.keys() {
+            [] => add_missing(keys, AT_ONCE, now),
+            _ => Ok(keys),
+        };
+        self.change(now, begin).await.map(|keys| (keys, true))
+    }
+
+    /// The files that hold the keys, where files do.
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Folder(folder) => key_files(folder).unwrap_or_default(),
+            Self::Record { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether only reading them tells whether the keys have changed.
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::Record { .. })
     }
 
     /// The keys with one for each algorithm, so that every registration finds the one it asks for.
@@ -214,26 +231,34 @@ fn unseal(seal: Option<&SealingKey>, value: &[u8]) -> Result<KeySet, KeyringErro
     keys.map_err(|error| KeyringError::Key(error.to_string()))
 }
 
-fn read_folder(folder: &Path) -> Result<KeySet, KeyringError> {
-    let failed = |path: &Path, cause: String| KeyringError::File {
-        path: path.to_owned(),
-        cause,
+/// The key files of a folder, in order; none where there is no folder.
+fn key_files(folder: &Path) -> Result<Vec<PathBuf>, KeyringError> {
+    let failed = |error: std::io::Error| KeyringError::File {
+        path: folder.to_owned(),
+        cause: error.to_string(),
     };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(KeySet::new()),
-        Err(error) => return Err(failed(folder, error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
     };
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry
-            .map_err(|error| failed(folder, error.to_string()))?
-            .path();
+        let path = entry.map_err(failed)?.path();
         if path.extension().is_some_and(|extension| extension == "pem") {
             paths.push(path);
         }
     }
     paths.sort();
+    Ok(paths)
+}
+
+fn read_folder(folder: &Path) -> Result<KeySet, KeyringError> {
+    let failed = |path: &Path, cause: String| KeyringError::File {
+        path: path.to_owned(),
+        cause,
+    };
+    let paths = key_files(folder)?;
     let mut keys = KeySet::new();
     for path in paths {
         let text = fs::read_to_string(&path).map_err(|error| failed(&path, error.to_string()))?;
@@ -376,3 +401,135 @@ impl fmt::Display for KeyringError {
 }
 
 impl std::error::Error for KeyringError {}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::oauth::time::Lifetime;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_000_000);
+
+    async fn memory() -> Arc<dyn Store> {
+        let options = super::super::Options::default();
+        super::super::open("memory:", &options)
+            .await
+            .expect("a store")
+    }
+
+    fn sealed(store: &Arc<dyn Store>, secret: &[u8]) -> Keyring {
+        Keyring::Record {
+            store: Arc::clone(store),
+            seal: Some(SealingKey::from_secret(secret).expect("a long secret")),
+        }
+    }
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+
+    #[tokio::test]
+    async fn made_once_and_found_again_in_every_place() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (plain, other) = (memory().await, memory().await);
+        for keyring in [
+            Keyring::Folder(folder.path().join("keys")),
+            Keyring::Record {
+                store: plain,
+                seal: None,
+            },
+            sealed(&other, SECRET),
+        ] {
+            assert!(keyring.read(NOW).await.expect("readable").keys().is_empty());
+            let (begun, made) = keyring.open(NOW).await.expect("made");
+            assert!(made);
+            assert_eq!(
+                missing(&begun, NOW).len() + AT_ONCE.len(),
+                SigningAlgorithm::ALL.len()
+            );
+            let (found, made) = keyring.open(NOW).await.expect("found");
+            assert!(found.is_same(&begun) && !made);
+            // One for each algorithm, and no more when asked again.
+            let made = keyring.complete(NOW).await.expect("completed");
+            assert_eq!(made.algorithms(NOW), SigningAlgorithm::ALL);
+            let again = keyring.complete(NOW).await.expect("unchanged");
+            assert!(again.is_same(&made));
+
+            let kid = made.keys()[0].key().kid().to_owned();
+            let algorithm = made.keys()[0].key().algorithm();
+            let rotated = keyring.change(NOW, |keys, now| {
+                let (lead, overlap) = (Lifetime::from_seconds(10), Lifetime::from_seconds(20));
+                keys.rotate(generate(algorithm)?, now, lead, overlap)
+                    .map_err(|error| KeyringError::Key(error.to_string()))
+            });
+            let rotated = rotated.await.expect("rotated");
+            assert!(keyring.read(NOW).await.expect("readable").is_same(&rotated));
+            let late = NOW.after(Lifetime::from_seconds(60));
+            let kept = keyring.change(late, |keys, now| Ok(keys.without_retired(now)));
+            assert_eq!(kept.await.expect("cleaned").keys().len(), made.keys().len());
+            let left = keyring.read(late).await.expect("readable");
+            assert!(left.keys().iter().all(|key| key.key().kid() != kid));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sealed_record_needs_its_secret() {
+        let store = memory().await;
+        sealed(&store, SECRET).open(NOW).await.expect("made");
+        let record = store.get(&[record_key()], NOW).await.expect("there");
+        let value = &record[0].as_ref().expect("a record").value;
+        assert!(!value.windows(7).any(|part| part == b"PRIVATE"));
+        let wrong = sealed(&store, b"another secret, as long as the first");
+        assert!(matches!(wrong.read(NOW).await, Err(KeyringError::Key(_))));
+        let open = Keyring::Record {
+            store: Arc::clone(&store),
+            seal: None,
+        };
+        assert!(matches!(open.read(NOW).await, Err(KeyringError::Key(_))));
+    }
+
+    #[tokio::test]
+    async fn a_change_starts_from_what_another_instance_left() {
+        let store = memory().await;
+        let keyring = || Keyring::Record {
+            store: Arc::clone(&store),
+            seal: None,
+        };
+        let (one, other) = (keyring(), keyring());
+        let (one, other) = tokio::join!(one.open(NOW), other.open(NOW));
+        assert!(one.expect("made").0.is_same(&other.expect("made").0));
+    }
+
+    #[tokio::test]
+    async fn a_folder_of_the_operators_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("keys");
+        let keyring = Keyring::Folder(place.clone());
+        keyring.open(NOW).await.expect("made");
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&place), 0o700);
+        for entry in fs::read_dir(&place).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            assert_eq!(mode(&path), 0o600, "{}", path.display());
+            assert_eq!(path.extension().and_then(|it| it.to_str()), Some("pem"));
+        }
+        // A key under a name of the operator's is kept there when its dates change.
+        let keys = keyring.read(NOW).await.expect("readable");
+        let kid = keys.keys()[0].key().kid().to_owned();
+        fs::rename(place.join(format!("{kid}.pem")), place.join("mine.pem")).expect("renamed");
+        let retired = keyring.change(NOW, |keys, now| {
+            keys.retire(&kid, now, true)
+                .map_err(|error| KeyringError::Key(error.to_string()))
+        });
+        retired.await.expect("retired");
+        assert!(place.join("mine.pem").exists() && !place.join(format!("{kid}.pem")).exists());
+        let cleaned = keyring.change(NOW, |keys, now| Ok(keys.without_retired(now)));
+        cleaned.await.expect("cleaned");
+        assert!(!place.join("mine.pem").exists());
+
+        fs::write(place.join("broken.pem"), "nothing").expect("a file");
+        let error = keyring.read(NOW).await.expect_err("a broken file");
+        assert!(error.to_string().contains("broken.pem"), "{error}");
+        fs::rename(place.join("broken.pem"), place.join("broken.txt")).expect("renamed");
+        assert!(keyring.read(NOW).await.is_ok());
+    }
+}

@@ -17,7 +17,8 @@ use crate::record::Changes;
 /// `typ` of RFC 9068 section 2.1, which keeps an access token from being taken for any other JWT.
 pub const TYPE: &str = "at+jwt";
 
-/// The algorithm that access tokens are signed with: small, and as fast to make as to check.
+/// The algorithm that access tokens are signed with where there is a key for it: small, and as fast to
+/// make as to check.
 const ALGORITHM: SigningAlgorithm = SigningAlgorithm::Es256;
 
 /// The format.
@@ -71,8 +72,8 @@ impl Format for Jwt {
     ) -> Result<(Secret, Changes), CannotIssue> {
         let key = issue
             .keys
-            .signer(ALGORITHM, token.issued)
-            .ok_or_else(|| CannotIssue(format!("there is no {} key", ALGORITHM.name())))?;
+            .signer_preferring(ALGORITHM, token.issued)
+            .ok_or_else(|| CannotIssue("there is no signing key".into()))?;
         let claims = Written {
             iss: issue.issuer,
             sub: &token.subject,

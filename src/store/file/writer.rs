@@ -134,7 +134,7 @@ impl Writer {
             self.failed = Some(failed);
             return Err("the store's file is being opened again".to_owned());
         }
-        let database = Arc::new(open_database(&self.path)?);
+        let database = Arc::new(open_database(&self.path).map_err(|error| error.to_string())?);
         self.shared.replace(Some(Arc::clone(&database)));
         Ok(database)
     }
