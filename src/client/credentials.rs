@@ -311,7 +311,7 @@ mod tests {
             (
                 vec![],
                 &format!("{assertion}&client_id=b"),
-                Err(ErrorCode::InvalidRequest),
+                Err(ErrorCode::InvalidClient),
             ),
         ] {
             assert_eq!(read(&lines, body), expected, "{lines:?} {body}");
