@@ -3,7 +3,9 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -43,13 +45,26 @@ impl fmt::Display for ListenError {
 
 /// A socket's file, removed with its listener if it is still the same.
 #[derive(Debug)]
-pub struct SocketFile(PathBuf);
+pub struct SocketFile {
+    path: PathBuf,
+    /// Device and number, as they were when it was put in its place.
+    identity: (u64, u64),
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // A file that is gone already is as good as removed.
-        let _ = fs::remove_file(&self.0);
+        // Another instance may have found nobody listening and put its own in this place.
+        if identity(&self.path).is_some_and(|found| found == self.identity) {
+            // A file that is gone already is as good as removed.
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+/// What tells a file from another of the same name.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 impl Listener {
@@ -101,7 +116,7 @@ impl Listener {
             Self::Tcp(listener) => listener
                 .local_addr()
                 .map_or_else(|error| error.to_string(), |address| address.to_string()),
-            Self::Unix(_, file) => format!("unix:{}", file.0.display()),
+            Self::Unix(_, file) => format!("unix:{}", file.path.display()),
         }
     }
 }
@@ -117,8 +132,8 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
     let folder = parent.join(format!(".certbound-{}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
     fs::DirBuilder::new()
+        .mode(0o700)
         .create(&folder)
-        .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)))
         .map_err(|error| {
             format!(
                 "a folder beside it could not be made: {error}; give certbound write access to {}",
@@ -131,13 +146,13 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
         if let Some(group) = group {
             std::os::unix::fs::chown(&draft, None, Some(group))?;
         }
+        let identity = identity(&draft).ok_or(io::ErrorKind::NotFound)?;
         fs::rename(&draft, path)?;
-        Ok(listener)
+        let path = path.to_owned();
+        Ok(Listener::Unix(listener, SocketFile { path, identity }))
     });
     let _ = fs::remove_dir_all(&folder);
-    bound
-        .map(|listener| Listener::Unix(listener, SocketFile(path.to_owned())))
-        .map_err(|error| error.to_string())
+    bound.map_err(|error| error.to_string())
 }
 
 /// Removes a socket on which nobody listens any more, and nothing else.
@@ -157,4 +172,26 @@ async fn replace_stale(path: &Path) -> Result<(), String> {
         );
     }
     fs::remove_file(path).map_err(|error| format!("the stale socket could not be removed: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_listener_removes_its_own_socket_and_no_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("s");
+        let address = ListenAddress::Unix(path.clone());
+        let first = Listener::bind(&address, 0o600, None).await.expect("bound");
+        let mode = |path: &Path| fs::metadata(path).map(|found| found.permissions().mode() & 0o777);
+        assert_eq!(mode(&path).ok(), Some(0o600));
+        fs::remove_file(&path).expect("it was there");
+        let second = Listener::bind(&address, 0o660, None).await.expect("bound");
+        drop(first);
+        assert_eq!(mode(&path).ok(), Some(0o660), "the second's stays");
+        drop(second);
+        assert!(!path.exists());
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+    }
 }
