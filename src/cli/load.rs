@@ -49,15 +49,53 @@ fn read_text(path: &Path, flag: &str) -> Result<String, Finding> {
 
 /// Everything that is read from files and may be read again.
 pub(super) fn trust(settings: &Settings) -> Result<endpoint::Trust, Vec<Finding>> {
+    let (clients, authorities, revocation, findings) = files(settings);
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let belief = Belief::new(authorities, revocation, settings.front_end_verifies);
+    Ok(endpoint::Trust {
+        clients: Arc::new(clients.unwrap_or_default()),
+        belief,
+    })
+}
+
+/// The same, read again: a file that cannot be used leaves what it gave before as it was, and nothing
+/// else. A registration that is wrong must not keep a revocation list from being read.
+pub(super) fn again(
+    settings: &Settings,
+    before: &endpoint::Trust,
+) -> (endpoint::Trust, Vec<Finding>) {
+    let (clients, authorities, revocation, findings) = files(settings);
+    let clients = clients.map_or_else(|| Arc::clone(&before.clients), Arc::new);
+    let belief = before.belief.renewed(authorities, revocation);
+    (endpoint::Trust { clients, belief }, findings)
+}
+
+/// What each of the files gives, nothing for one that is not configured or cannot be used, and what is
+/// wrong with those that cannot.
+fn files(
+    settings: &Settings,
+) -> (
+    Option<Registry>,
+    Option<ClientAuthorities>,
+    Option<RevocationLists>,
+    Vec<Finding>,
+) {
     let mut findings = Vec::new();
     let clients = clients(&settings.clients)
         .map_err(|mut found| findings.append(&mut found))
         .ok();
-    let belief = belief(settings).map_err(|found| findings.push(found)).ok();
-    match (clients, belief) {
-        (Some(clients), Some(belief)) => Ok(endpoint::Trust { clients, belief }),
-        _ => Err(findings),
-    }
+    let authorities = settings.client_ca.as_deref().map(authorities).transpose();
+    let authorities = authorities.unwrap_or_else(|found| {
+        findings.push(found);
+        None
+    });
+    let revocation = revocation(settings).unwrap_or_else(|found| {
+        findings.push(found);
+        None
+    });
+    (clients, authorities, revocation, findings)
 }
 
 fn clients(path: &Path) -> Result<Registry, Vec<Finding>> {
@@ -84,9 +122,8 @@ fn clients(path: &Path) -> Result<Registry, Vec<Finding>> {
     })
 }
 
-fn belief(settings: &Settings) -> Result<Belief, Finding> {
-    let authorities = settings.client_ca.as_deref().map(authorities).transpose()?;
-    let revocation = settings
+fn revocation(settings: &Settings) -> Result<Option<RevocationLists>, Finding> {
+    settings
         .client_crl
         .as_deref()
         .map(|path| {
@@ -99,12 +136,7 @@ fn belief(settings: &Settings) -> Result<Belief, Finding> {
                 )
             })
         })
-        .transpose()?;
-    Ok(Belief::new(
-        authorities,
-        revocation,
-        settings.front_end_verifies,
-    ))
+        .transpose()
 }
 
 fn authorities(path: &Path) -> Result<ClientAuthorities, Finding> {

@@ -12,8 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::{Ended, World, complain, load, logging};
 use crate::config::{Finding, Settings, Severity};
+use crate::endpoint::Server;
 use crate::endpoint::metrics::Metrics;
-use crate::endpoint::{Server, Trust};
 use crate::http::admin;
 use crate::http::listen::Listener;
 use crate::http::router::Router;
@@ -210,8 +210,8 @@ fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
         .collect()
 }
 
-/// Reads clients, authorities and revocation lists again when they change and on SIGHUP. What cannot be
-/// read leaves everything as it was.
+/// Reads clients, authorities and revocation lists again when they change and on SIGHUP. A file that
+/// cannot be used leaves what it held before as it was.
 async fn keep_trust(site: Arc<Site>, settings: Settings) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else {
         tracing::error!("SIGHUP cannot be received; files are still read again when they change");
@@ -232,28 +232,25 @@ async fn keep_trust(site: Arc<Site>, settings: Settings) {
         }
         known = found;
         let read = {
-            let settings = settings.clone();
-            tokio::task::spawn_blocking(move || load::trust(&settings)).await
+            let (settings, before) = (settings.clone(), site.server.trust.load_full());
+            tokio::task::spawn_blocking(move || load::again(&settings, &before)).await
         };
         match read {
-            Ok(Ok(trust)) => replace(&site, trust),
-            Ok(Err(findings)) => {
-                for finding in findings {
-                    tracing::error!("kept what was there before: {finding}");
+            Ok((trust, findings)) => {
+                if findings.is_empty() {
+                    tracing::info!(
+                        clients = trust.clients.len(),
+                        "read clients, authorities and revocation lists again"
+                    );
                 }
+                for finding in findings {
+                    tracing::error!("kept what this file held before: {finding}");
+                }
+                site.server.trust.store(Arc::new(trust));
             }
             Err(error) => tracing::error!(%error, "kept what was there before"),
         }
     }
-}
-
-fn replace(site: &Site, trust: Trust) {
-    let clients = trust.clients.len();
-    site.server.trust.store(Arc::new(trust));
-    tracing::info!(
-        clients,
-        "read clients, authorities and revocation lists again"
-    );
 }
 
 /// Follows the keys: another instance may have made or rotated them. Where they could not be read at
