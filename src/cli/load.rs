@@ -261,6 +261,33 @@ pub(super) fn keyring(settings: &Settings, store: &Arc<dyn Store>) -> Result<Key
     })
 }
 
+/// Files with signing keys that everybody on this machine may read, each with what to do.
+pub(super) fn open_keys(settings: &Settings) -> Vec<Finding> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let KeysPlace::Directory(folder) = &settings.keys else {
+        return Vec::new();
+    };
+    let reachable = |path: &Path, bits: u32| {
+        std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits != 0)
+    };
+    // Nobody gets to files in a folder that others may not pass through.
+    if !reachable(folder, 0o001) {
+        return Vec::new();
+    }
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .map(|file| file.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pem"))
+        .filter(|path| reachable(path, 0o006))
+        .map(|path| {
+            let remedy = format!("run chmod o= {}", path.display());
+            let problem = "everybody on this machine may open this signing key";
+            Finding::warning(Source::Named(path), Fault::new(problem, remedy))
+        })
+        .collect()
+}
+
 /// The settings that endpoints look at.
 pub(super) fn endpoints(settings: &Settings) -> endpoint::Settings {
     endpoint::Settings {

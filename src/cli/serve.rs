@@ -1,12 +1,13 @@
 //! `certbound serve`.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::ArgMatches;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
@@ -87,16 +88,24 @@ async fn start(settings: Settings, world: World) -> Result<(), Vec<String>> {
 pub(super) struct Ready {
     site: Arc<Site>,
     keyring: Keyring,
+    hangup: Signal,
+    /// The state of the files before they were read: what changes meanwhile is read again.
+    stamps: Vec<Stamp>,
 }
 
 impl Ready {
     /// Reads and opens what the settings name, and says what is wrong with it where that cannot be done.
     pub(super) async fn new(settings: &Settings, world: World) -> Result<Self, Vec<String>> {
+        // From here on SIGHUP does not end the program, however long the rest takes.
+        let hangup = signal(SignalKind::hangup())
+            .map_err(|error| vec![format!("signals cannot be received: {error}")])?;
+        let stamps = stamps(&followed(settings));
         let one = |finding: Finding| vec![finding.to_string()];
         let trust = load::trust(settings).map_err(|findings| lines(&findings))?;
         let window = load::window(settings).map_err(one)?;
         let remote = load::remote(settings).map_err(one)?;
-        for remark in load::remarks(settings, &trust, &remote) {
+        let remarks = load::remarks(settings, &trust, &remote).into_iter();
+        for remark in remarks.chain(load::open_keys(settings)) {
             tracing::warn!("{remark}");
         }
         let store = load::store(settings).await.map_err(one)?;
@@ -127,7 +136,12 @@ impl Ready {
                 metrics: Metrics::default(),
             },
         });
-        Ok(Self { site, keyring })
+        Ok(Self {
+            site,
+            keyring,
+            hangup,
+            stamps,
+        })
     }
 
     /// Begins to serve at those listeners, and to follow files and keys.
@@ -137,7 +151,12 @@ impl Ready {
         listeners: Vec<Listener>,
         admin_listener: Listener,
     ) -> Running {
-        let Self { site, keyring } = self;
+        let Self {
+            site,
+            keyring,
+            hangup,
+            stamps,
+        } = self;
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         for listener in listeners {
@@ -157,7 +176,7 @@ impl Ready {
             "serving health, readiness and metrics"
         );
         tokio::spawn(admin::serve(Arc::clone(&site), admin_listener, stopped));
-        tokio::spawn(keep_trust(Arc::clone(&site), settings));
+        tokio::spawn(keep_trust(Arc::clone(&site), settings, hangup, stamps));
         tokio::spawn(keep_keys(site, keyring));
         Running { stop, tasks }
     }
@@ -197,30 +216,44 @@ async fn wait_for_end() -> std::io::Result<()> {
     }
 }
 
-/// What tells one state of a file from another.
-type Stamp = Option<(SystemTime, u64)>;
+/// What tells one state of a file from another: device, number, length, and when its content and it
+/// itself changed. A file put in place of another may have the length and the date of the other.
+type Stamp = Option<[i128; 5]>;
+
+/// The files that are read again.
+fn followed(settings: &Settings) -> Vec<PathBuf> {
+    let mut paths = vec![settings.clients.clone()];
+    paths.extend(settings.client_ca.clone());
+    paths.extend(settings.client_crl.clone());
+    paths
+}
 
 fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
     paths
         .iter()
         .map(|path| {
-            let metadata = std::fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
+            let file = std::fs::metadata(path).ok()?;
+            let time = |seconds, nanos| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+            Some([
+                file.dev().into(),
+                file.ino().into(),
+                file.len().into(),
+                time(file.mtime(), file.mtime_nsec()),
+                time(file.ctime(), file.ctime_nsec()),
+            ])
         })
         .collect()
 }
 
 /// Reads clients, authorities and revocation lists again when they change and on SIGHUP. A file that
 /// cannot be used leaves what it held before as it was.
-async fn keep_trust(site: Arc<Site>, settings: Settings) {
-    let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-        tracing::error!("SIGHUP cannot be received; files are still read again when they change");
-        return;
-    };
-    let mut paths = vec![settings.clients.clone()];
-    paths.extend(settings.client_ca.clone());
-    paths.extend(settings.client_crl.clone());
-    let mut known = stamps(&paths);
+async fn keep_trust(
+    site: Arc<Site>,
+    settings: Settings,
+    mut hangup: Signal,
+    mut known: Vec<Stamp>,
+) {
+    let paths = followed(&settings);
     loop {
         let asked = tokio::select! {
             _ = hangup.recv() => true,
@@ -290,5 +323,26 @@ async fn keep_keys(site: Arc<Site>, keyring: Keyring) {
                 failed = true;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_in_place_of_another_is_another() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
+        std::fs::write(&one, "[1]").expect("written");
+        std::fs::write(&other, "[2]").expect("written");
+        let date = std::fs::metadata(&one).and_then(|file| file.modified());
+        let file = std::fs::File::options().write(true).open(&other);
+        let dated = file.and_then(|file| file.set_modified(date?));
+        dated.expect("the same date and length");
+        let before = stamps(&[one.clone()]);
+        std::fs::rename(&other, &one).expect("moved");
+        assert_ne!(stamps(&[one.clone()]), before);
+        assert_eq!(stamps(&[one.clone()]), stamps(&[one]));
     }
 }
