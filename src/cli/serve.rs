@@ -340,9 +340,12 @@ mod tests {
         let file = std::fs::File::options().write(true).open(&other);
         let dated = file.and_then(|file| file.set_modified(date?));
         dated.expect("the same date and length");
-        let before = stamps(&[one.clone()]);
+        let before = stamps(std::slice::from_ref(&one));
         std::fs::rename(&other, &one).expect("moved");
-        assert_ne!(stamps(&[one.clone()]), before);
-        assert_eq!(stamps(&[one.clone()]), stamps(&[one]));
+        assert_ne!(stamps(std::slice::from_ref(&one)), before);
+        assert_eq!(
+            stamps(std::slice::from_ref(&one)),
+            stamps(std::slice::from_ref(&one))
+        );
     }
 }
