@@ -89,6 +89,7 @@ async fn places(settings: &Settings, world: World, findings: &mut Vec<Finding>) 
             ));
         }
     }
+    findings.append(&mut load::open_keys(settings));
     match load::keyring(settings, &store) {
         Err(finding) => findings.push(finding),
         Ok(keyring) => {

@@ -79,8 +79,8 @@ async fn asked_within(asks: &mut watch::Receiver<()>, wait: Duration) -> bool {
     }
 }
 
-/// Reads clients, authorities and revocation lists again when they change and when asked. What cannot be
-/// read leaves everything as it was.
+/// Reads clients, authorities and revocation lists again when they change and when asked. A file that
+/// cannot be used leaves what it held before as it was.
 pub(super) async fn keep_trust(
     site: Arc<Site>,
     settings: Settings,
@@ -93,21 +93,21 @@ pub(super) async fn keep_trust(
             continue;
         }
         let read = {
-            let settings = settings.clone();
-            tokio::task::spawn_blocking(move || load::trust(&settings)).await
+            let (settings, before) = (settings.clone(), site.server.trust.load_full());
+            tokio::task::spawn_blocking(move || load::again(&settings, &before)).await
         };
         match read {
-            Ok(Ok(trust)) => {
-                tracing::info!(
-                    clients = trust.clients.len(),
-                    "read clients, authorities and revocation lists again"
-                );
-                site.server.trust.store(Arc::new(trust));
-            }
-            Ok(Err(findings)) => {
-                for finding in findings {
-                    tracing::error!("kept what was there before: {finding}");
+            Ok((trust, findings)) => {
+                if findings.is_empty() {
+                    tracing::info!(
+                        clients = trust.clients.len(),
+                        "read clients, authorities and revocation lists again"
+                    );
                 }
+                for finding in findings {
+                    tracing::error!("kept what this file held before: {finding}");
+                }
+                site.server.trust.store(Arc::new(trust));
             }
             Err(error) => tracing::error!(%error, "kept what was there before"),
         }

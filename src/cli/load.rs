@@ -49,15 +49,53 @@ fn read_text(path: &Path, flag: &str) -> Result<String, Finding> {
 
 /// Everything that is read from files and may be read again.
 pub(super) fn trust(settings: &Settings) -> Result<endpoint::Trust, Vec<Finding>> {
+    let (clients, authorities, revocation, findings) = files(settings);
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let belief = Belief::new(authorities, revocation, settings.front_end_verifies);
+    Ok(endpoint::Trust {
+        clients: Arc::new(clients.unwrap_or_default()),
+        belief,
+    })
+}
+
+/// The same, read again: a file that cannot be used leaves what it gave before as it was, and nothing
+/// else. A registration that is wrong must not keep a revocation list from being read.
+pub(super) fn again(
+    settings: &Settings,
+    before: &endpoint::Trust,
+) -> (endpoint::Trust, Vec<Finding>) {
+    let (clients, authorities, revocation, findings) = files(settings);
+    let clients = clients.map_or_else(|| Arc::clone(&before.clients), Arc::new);
+    let belief = before.belief.renewed(authorities, revocation);
+    (endpoint::Trust { clients, belief }, findings)
+}
+
+/// What each of the files gives, nothing for one that is not configured or cannot be used, and what is
+/// wrong with those that cannot.
+fn files(
+    settings: &Settings,
+) -> (
+    Option<Registry>,
+    Option<ClientAuthorities>,
+    Option<RevocationLists>,
+    Vec<Finding>,
+) {
     let mut findings = Vec::new();
     let clients = clients(&settings.clients)
         .map_err(|mut found| findings.append(&mut found))
         .ok();
-    let belief = belief(settings).map_err(|found| findings.push(found)).ok();
-    match (clients, belief) {
-        (Some(clients), Some(belief)) => Ok(endpoint::Trust { clients, belief }),
-        _ => Err(findings),
-    }
+    let authorities = settings.client_ca.as_deref().map(authorities).transpose();
+    let authorities = authorities.unwrap_or_else(|found| {
+        findings.push(found);
+        None
+    });
+    let revocation = revocation(settings).unwrap_or_else(|found| {
+        findings.push(found);
+        None
+    });
+    (clients, authorities, revocation, findings)
 }
 
 fn clients(path: &Path) -> Result<Registry, Vec<Finding>> {
@@ -84,9 +122,8 @@ fn clients(path: &Path) -> Result<Registry, Vec<Finding>> {
     })
 }
 
-fn belief(settings: &Settings) -> Result<Belief, Finding> {
-    let authorities = settings.client_ca.as_deref().map(authorities).transpose()?;
-    let revocation = settings
+fn revocation(settings: &Settings) -> Result<Option<RevocationLists>, Finding> {
+    settings
         .client_crl
         .as_deref()
         .map(|path| {
@@ -99,12 +136,7 @@ fn belief(settings: &Settings) -> Result<Belief, Finding> {
                 )
             })
         })
-        .transpose()?;
-    Ok(Belief::new(
-        authorities,
-        revocation,
-        settings.front_end_verifies,
-    ))
+        .transpose()
 }
 
 fn authorities(path: &Path) -> Result<ClientAuthorities, Finding> {
@@ -240,6 +272,33 @@ pub(super) fn keyring(settings: &Settings, store: &Arc<dyn Store>) -> Result<Key
             }
         }
     })
+}
+
+/// Files with signing keys that everybody on this machine may read, each with what to do.
+pub(super) fn open_keys(settings: &Settings) -> Vec<Finding> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let KeysPlace::Directory(folder) = &settings.keys else {
+        return Vec::new();
+    };
+    let reachable = |path: &Path, bits: u32| {
+        std::fs::metadata(path).is_ok_and(|found| found.permissions().mode() & bits != 0)
+    };
+    // Nobody gets to files in a folder that others may not pass through.
+    if !reachable(folder, 0o001) {
+        return Vec::new();
+    }
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files
+        .map(|file| file.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "pem"))
+        .filter(|path| reachable(path, 0o006))
+        .map(|path| {
+            let remedy = format!("run chmod o= {}", path.display());
+            let problem = "everybody on this machine may open this signing key";
+            Finding::warning(Source::Named(path), Fault::new(problem, remedy))
+        })
+        .collect()
 }
 
 /// The settings that endpoints look at.

@@ -5,6 +5,7 @@
 //! where the operator has not said what the web server does.
 
 use std::fmt;
+use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
@@ -23,13 +24,25 @@ const OUTCOMES: usize = 20_000;
 /// Certificate authorities, and the chains that were lately tried against them.
 #[derive(Debug)]
 pub struct Authorities {
-    trusted: ClientAuthorities,
-    tried: Cache<[u8; 32], (Timestamp, Result<(), ChainError>)>,
+    trusted: Arc<ClientAuthorities>,
+    tried: Cache<[u8; 32], Tried>,
+}
+
+/// What came of a chain, when, and with which revocation lists.
+#[derive(Clone, Debug)]
+struct Tried {
+    at: Timestamp,
+    generation: u64,
+    outcome: Result<(), ChainError>,
 }
 
 impl Authorities {
     /// Trusts those, having tried nothing yet.
     pub fn new(trusted: ClientAuthorities) -> Self {
+        Self::of(Arc::new(trusted))
+    }
+
+    fn of(trusted: Arc<ClientAuthorities>) -> Self {
         Self {
             trusted,
             tried: Cache::new(OUTCOMES),
@@ -44,22 +57,28 @@ impl Authorities {
     fn verify(
         &self,
         presented: &Presented,
-        revocation: Option<&RevocationLists>,
+        belief: &Belief,
         now: Timestamp,
     ) -> Result<(), Unverified> {
         let certificate = presented.certificate().ok_or(Unverified::NoCertificate)?;
         let fingerprint = presented.fingerprint().ok_or(Unverified::NoCertificate)?;
-        let tried = self.tried.get(fingerprint);
-        if let Some((at, outcome)) = tried
-            && at <= now
-            && now < at.after(MEMORY)
+        if let Some(tried) = self.tried.get(fingerprint)
+            && tried.generation == belief.generation
+            && tried.at <= now
+            && now < tried.at.after(MEMORY)
         {
-            return outcome.map_err(Unverified::Chain);
+            return tried.outcome.map_err(Unverified::Chain);
         }
+        let revocation = belief.revocation.as_deref();
         let outcome = self
             .trusted
             .verify(certificate, presented.chain(), now, revocation);
-        self.tried.insert(*fingerprint, (now, outcome.clone()));
+        let tried = Tried {
+            at: now,
+            generation: belief.generation,
+            outcome: outcome.clone(),
+        };
+        self.tried.insert(*fingerprint, tried);
         outcome.map_err(Unverified::Chain)
     }
 }
@@ -68,8 +87,10 @@ impl Authorities {
 #[derive(Debug, Default)]
 pub struct Belief {
     client_ca: Option<Authorities>,
-    revocation: Option<RevocationLists>,
+    revocation: Option<Arc<RevocationLists>>,
     front_end_verifies: bool,
+    /// How often it was renewed: what was found before no longer counts then.
+    generation: u64,
 }
 
 impl Belief {
@@ -81,8 +102,26 @@ impl Belief {
     ) -> Self {
         Self {
             client_ca: client_ca.map(Authorities::new),
-            revocation,
+            revocation: revocation.map(Arc::new),
             front_end_verifies,
+            generation: 0,
+        }
+    }
+
+    /// The same with what was read anew; what was not stays as it is.
+    #[must_use]
+    pub fn renewed(
+        &self,
+        client_ca: Option<ClientAuthorities>,
+        revocation: Option<RevocationLists>,
+    ) -> Self {
+        let known = self.client_ca.as_ref();
+        let known = known.map(|authorities| Arc::clone(&authorities.trusted));
+        Self {
+            client_ca: client_ca.map(Arc::new).or(known).map(Authorities::of),
+            revocation: revocation.map(Arc::new).or_else(|| self.revocation.clone()),
+            front_end_verifies: self.front_end_verifies,
+            generation: self.generation + 1,
         }
     }
 
@@ -114,7 +153,7 @@ impl Belief {
             return Err(Unverified::VerdictMissing);
         }
         if let Some(authorities) = authorities {
-            authorities.verify(presented, self.revocation.as_ref(), now)?;
+            authorities.verify(presented, self, now)?;
         }
         Ok(Grounds {
             chain: authorities.is_some(),

@@ -60,15 +60,28 @@ impl Registered {
                 ));
             }
             (Some(secret), None) if secret.is_empty() => {
-                return Err(Contradiction::new("client_secret", "it is empty; write a long random one"));
+                return Err(Contradiction::new(
+                    "client_secret",
+                    "it is empty; write a long random one",
+                ));
             }
             (Some(secret), None) => Digest::of(secret.as_bytes()),
-            (None, Some(hex)) => Digest::from_hex(hex).ok_or_else(|| {
-                Contradiction::new(
-                    "client_secret_sha256",
-                    "it is not 64 hexadecimal digits: write what printf %s SECRET | sha256sum prints",
-                )
-            })?,
+            (None, Some(hex)) => {
+                let digest = Digest::from_hex(hex).ok_or_else(|| {
+                    Contradiction::new(
+                        "client_secret_sha256",
+                        "it is not 64 hexadecimal digits: write what printf %s SECRET | sha256sum prints",
+                    )
+                })?;
+                // What that prints where the variable with the secret was empty.
+                if digest == Digest::of(b"") {
+                    return Err(Contradiction::new(
+                        "client_secret_sha256",
+                        "it is the digest of nothing, so that no secret at all would do; write that of a long random one",
+                    ));
+                }
+                digest
+            }
             (None, None) => {
                 return Err(Contradiction::new(
                     "client_secret_sha256",

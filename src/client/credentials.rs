@@ -13,6 +13,9 @@ use crate::oauth::secret::{Digest, Secret};
 /// The only assertion type that authenticates (RFC 7523 section 2.2).
 const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
+/// Other schemes that may be named in the log.
+const SCHEMES: &[&str] = &["Bearer", "DPoP", "Digest", "Negotiate", "NTLM", "GNAP"];
+
 /// The client that a request names and what it sends as proof, besides the certificate.
 #[derive(Debug)]
 pub struct Credentials<'a> {
@@ -163,11 +166,17 @@ fn basic(headers: &HeaderMap) -> Result<Option<(String, BasicSecret)>, OAuthErro
     let line = line.to_str().map_err(|_| malformed())?;
     let (scheme, encoded) = line.split_once(' ').unwrap_or((line, ""));
     if !scheme.eq_ignore_ascii_case("basic") {
+        // Where the scheme was forgotten, what stands in its place is the secret: it is not told.
+        let cause = SCHEMES
+            .iter()
+            .find(|known| scheme.eq_ignore_ascii_case(known))
+            .map_or_else(
+                || "the Authorization scheme is not Basic".to_owned(),
+                |known| format!("the Authorization scheme is not Basic but {known}"),
+            );
         return Err(
             OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")
-                .because(format!(
-                    "the Authorization scheme is not Basic but {scheme:.20}"
-                ))
+                .because(cause)
                 .challenging_basic(true),
         );
     }
@@ -223,6 +232,7 @@ fn assertion<'a>(form: &'a Form<'a>) -> Result<Option<UnverifiedJws<'a>>, OAuthE
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     fn read(
         authorization: &[&str],
@@ -350,5 +360,23 @@ mod tests {
         let header = basic_header("https%3A%2F%2Fclient.example:s");
         let read = read(&[&header], "").expect("credentials");
         assert_eq!(read.0.as_deref(), Some("https://client.example"));
+    }
+
+    #[test]
+    fn a_forgotten_scheme_puts_no_secret_into_the_log() {
+        let form = Form::parse(b"client_id=a").expect("a form");
+        for (value, told) in [
+            ("c2VjOmh1bnRlcjI=", "the Authorization scheme is not Basic"),
+            ("hunter2 x", "the Authorization scheme is not Basic"),
+            (
+                "bearer hunter2",
+                "the Authorization scheme is not Basic but Bearer",
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_static(value));
+            let error = Credentials::read(&headers, &form).expect_err("not Basic");
+            assert_eq!(error.cause(), told, "{value}");
+        }
     }
 }

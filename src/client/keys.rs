@@ -111,3 +111,32 @@ pub(super) fn enrol(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn keys_that_decide_nothing_are_not_waited_for() {
+        for (method, more, reads) in [
+            ("private_key_jwt", "", true),
+            ("self_signed_tls_client_auth", "", true),
+            (
+                "tls_client_auth",
+                r#""tls_client_auth_subject_dn":"CN=a","#,
+                false,
+            ),
+            ("client_secret_post", r#""client_secret":"x","#, false),
+            ("none", "", false),
+        ] {
+            let text = format!(
+                r#"[{{"client_id":"a",{more}"jwks_uri":"https://a.example/jwks","token_endpoint_auth_method":"{method}"}}]"#
+            );
+            let registry = crate::client::Registry::read(&text).expect("a registration");
+            let client = registry.find("a").expect("it is there");
+            assert_eq!(
+                client.authenticator().reads_remote_keys(),
+                reads,
+                "{method}"
+            );
+        }
+    }
+}

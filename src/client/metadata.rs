@@ -315,13 +315,23 @@ fn unreadable_member(item: &str) -> Option<String> {
     })
 }
 
-/// The message of a JSON error without its position, which is relative to the registration.
+/// The message of a JSON error without its position, which is relative to the registration, and
+/// without the value that is of the wrong type, which may be a secret.
 fn without_position(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    match message.rfind(" at line ") {
-        Some(at) => message[..at].to_owned(),
-        None => message,
+    let message = match message.rfind(" at line ") {
+        Some(at) => &message[..at],
+        None => &message,
+    };
+    for wrong in ["invalid type: ", "invalid value: "] {
+        if let Some(rest) = message.strip_prefix(wrong)
+            && let Some((found, expected)) = rest.rsplit_once(", expected ")
+        {
+            let kind = found.split(['`', '"']).next().unwrap_or_default().trim();
+            return format!("{wrong}{kind}, expected {expected}");
+        }
     }
+    message.to_owned()
 }
 
 #[cfg(test)]
@@ -369,6 +379,31 @@ mod tests {
                 "{text}: {}",
                 problems[0].text
             );
+        }
+    }
+
+    #[test]
+    fn values_of_the_wrong_type_are_not_quoted() {
+        for (member, says) in [
+            (
+                "\"client_secret\": 848484",
+                "invalid type: integer, expected a string",
+            ),
+            (
+                "\"client_secret\": 84.8484",
+                "invalid type: floating point, expected a string",
+            ),
+            (
+                "\"default_max_age\": \"848484, expected\\\"848484\"",
+                "invalid type: string, expected u64",
+            ),
+            (
+                "\"default_max_age\": -848484",
+                "invalid value: integer, expected u64",
+            ),
+        ] {
+            let (_, problems) = read(&format!("[{{\"client_id\": \"a\", {member}}}]"));
+            assert_eq!(problems[0].text, says, "{member}");
         }
     }
 

@@ -89,6 +89,11 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// Whether it decides by the keys at the client's `jwks_uri`, so that they must be had first.
+    fn reads_remote_keys(&self) -> bool {
+        false
+    }
+
     /// Whether a certificate could be accepted that is registered under this thumbprint alone.
     fn knows(&self, _thumbprint: &Thumbprint) -> bool {
         false

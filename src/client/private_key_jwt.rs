@@ -22,6 +22,9 @@ const SKEW: Lifetime = Lifetime::from_seconds(30);
 /// How far ahead `exp` may lie; the `jti` must be remembered until then.
 const LONGEST: Lifetime = Lifetime::from_seconds(3_600);
 
+/// What `typ` may be, if there is one.
+const TYPES: &[&str] = &["JWT", "client-authentication+jwt"];
+
 /// The method.
 pub(super) struct PrivateKeyJwt;
 
@@ -62,6 +65,10 @@ struct Registered {
 }
 
 impl Authenticator for Registered {
+    fn reads_remote_keys(&self) -> bool {
+        self.keys.is_none()
+    }
+
     fn authenticate(&self, attempt: &Attempt<'_>) -> Result<UseOnce, Refused> {
         let assertion = match attempt.credentials.proof() {
             Proof::Assertion(assertion) => assertion,
@@ -73,6 +80,12 @@ impl Authenticator for Registered {
             .as_deref()
             .or(attempt.remote)
             .ok_or(Refused::KeysUnavailable)?;
+        // A key may sign other things than assertions, and none of those is one (RFC 8725 section 3.11).
+        if !assertion.is_untyped() && !TYPES.iter().any(|typ| assertion.is_type(typ)) {
+            return Err(Refused::Assertion(
+                "its typ is another kind of JWT's".into(),
+            ));
+        }
         let verified = self.verified(assertion, keys)?;
         attempt.step(|| "the assertion is signed by one of the client's keys".into());
         let client_id = attempt.credentials.client_id().unwrap_or_default();
@@ -266,5 +279,62 @@ mod tests {
         )
         .err();
         assert_eq!(found, Some(Refused::KeysUnavailable));
+    }
+}
+
+#[cfg(test)]
+mod typ_tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::client::Registry;
+    use crate::client::belief::Belief;
+    use crate::client::credentials::Credentials;
+    use crate::key::algorithm::SigningAlgorithm;
+    use crate::key::signing::SigningKey;
+    use crate::oauth::form::Form;
+    use crate::proxy::presented::Presented;
+
+    const ISSUER: &str = "https://as.example.com";
+
+    /// Whether an assertion of that `typ` authenticates its client.
+    fn authenticates(typ: &str) -> Result<(), Refused> {
+        let key = SigningKey::generate(SigningAlgorithm::Es256).expect("a key");
+        let registration = json!([{
+            "client_id": "a",
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": { "keys": [key.public_jwk()] },
+        }]);
+        let registry = Registry::read(&registration.to_string()).expect("a registration");
+        let claims = json!({"iss": "a", "sub": "a", "aud": ISSUER, "exp": 1_060, "jti": "1"});
+        let assertion = key.sign_compact(typ, &claims).expect("signed");
+        let body = format!(
+            "client_assertion_type=urn:ietf:params:oauth:client-assertion-type:jwt-bearer&client_assertion={assertion}"
+        );
+        let form = Form::parse(body.as_bytes()).expect("a form");
+        let credentials = Credentials::read(&http::HeaderMap::new(), &form).expect("one way");
+        let proven = registry.authenticate(&Attempt {
+            credentials: &credentials,
+            presented: &Presented::nothing(),
+            belief: &Belief::default(),
+            remote: None,
+            issuer: ISSUER,
+            now: Timestamp::from_unix(1_000),
+            steps: None,
+        });
+        proven.map(|proven| assert!(proven.first().is_some(), "it is used up"))
+    }
+
+    #[test]
+    fn another_kind_of_jwt_is_no_assertion() {
+        for typ in ["JWT", "jwt", "client-authentication+jwt"] {
+            assert_eq!(authenticates(typ), Ok(()), "{typ}");
+        }
+        for typ in ["at+jwt", "dpop+jwt", "logout+jwt", "oauth-authz-req+jwt"] {
+            assert!(
+                matches!(authenticates(typ), Err(Refused::Assertion(_))),
+                "{typ}"
+            );
+        }
     }
 }

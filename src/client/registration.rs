@@ -6,6 +6,7 @@ use std::fmt;
 use super::metadata::{Metadata, OneOrMany};
 use super::{Authenticator, Contradiction, METHOD_MEMBERS, METHODS, Method};
 use crate::key::algorithm::SigningAlgorithm;
+use crate::key::jwk::JwkSet;
 use crate::oauth::ClientId;
 use crate::oauth::nearest::nearest;
 use crate::oauth::scope::Scope;
@@ -123,6 +124,14 @@ impl ClientRegistration {
         .map_err(|w| wrong.push(w))
         .ok();
         later_members(&metadata, &mut wrong);
+        whoever_proves_nothing(&metadata, &mut wrong);
+        // A private key is out in the open, whether or not the method reads the set.
+        if let Some(jwks) = &metadata.jwks
+            && !wrong.iter().any(|known| known.member == "jwks")
+            && let Err(error) = JwkSet::registered(jwks)
+        {
+            wrong.push(Contradiction::new("jwks", error.to_string()));
+        }
         let made = (|| {
             Some(Self {
                 client_id: client_id?,
@@ -382,6 +391,25 @@ fn choice<T>(
     }
 }
 
+/// What a client that anybody can claim to be may not have.
+fn whoever_proves_nothing(metadata: &Metadata, wrong: &mut Vec<Contradiction>) {
+    if metadata.token_endpoint_auth_method.as_deref() != Some("none") {
+        return;
+    }
+    if metadata.introspect_any == Some(true) {
+        wrong.push(Contradiction::new(
+            "introspect_any",
+            "only clients that authenticate may introspect; take it out, or choose another token_endpoint_auth_method than none",
+        ));
+    }
+    if metadata.refresh_token_binding.as_deref() == Some("client") {
+        wrong.push(Contradiction::new(
+            "refresh_token_binding",
+            "client is for clients that authenticate; write certificate or key, or choose another token_endpoint_auth_method than none",
+        ));
+    }
+}
+
 /// The members whose features come later are held to their words all the same.
 fn later_members(metadata: &Metadata, wrong: &mut Vec<Contradiction>) {
     for (member, written, known) in [
@@ -486,6 +514,22 @@ mod tests {
             (
                 r#""client_id":"a","token_endpoint_auth_method":"self_signed_tls_client_auth","jwks":{"keys":[]}"#.to_owned(),
                 "jwks",
+            ),
+            (
+                r#""client_id":"a","token_endpoint_auth_method":"none","introspect_any":true"#.to_owned(),
+                "introspect_any",
+            ),
+            (
+                r#""client_id":"a","token_endpoint_auth_method":"none","refresh_token_binding":"client""#.to_owned(),
+                "refresh_token_binding",
+            ),
+            (
+                format!(r#""client_id":"a",{secret},"jwks":{{"keys":[{{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}}]}}"#),
+                "jwks",
+            ),
+            (
+                r#""client_id":"a","client_secret_sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855""#.to_owned(),
+                "client_secret_sha256",
             ),
         ] {
             let found = wrong(&members);

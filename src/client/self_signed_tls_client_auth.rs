@@ -45,6 +45,10 @@ struct Registered {
 }
 
 impl Authenticator for Registered {
+    fn reads_remote_keys(&self) -> bool {
+        self.keys.is_none()
+    }
+
     fn authenticate(&self, attempt: &Attempt<'_>) -> Result<UseOnce, Refused> {
         attempt.nothing_but_the_certificate()?;
         let certificate = attempt.certificate()?;

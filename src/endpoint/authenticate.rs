@@ -30,9 +30,12 @@ pub(super) async fn authenticate(
             .because(cause)
             .challenging_basic(basic)
     };
+    // Where the keys decide nothing, nobody waits for them, and nobody can make them be fetched.
     let uri = credentials
         .client_id()
-        .and_then(|id| trust.clients.find(id)?.jwks_uri());
+        .and_then(|id| trust.clients.find(id))
+        .filter(|client| client.authenticator().reads_remote_keys())
+        .and_then(|client| client.jwks_uri());
     let attempt = |remote: Option<&ClientKeys>| {
         trust.clients.authenticate(&Attempt {
             credentials: &credentials,

@@ -99,7 +99,7 @@ pub struct Settings {
 #[derive(Debug, Default)]
 pub struct Trust {
     /// The registered clients.
-    pub clients: Registry,
+    pub clients: Arc<Registry>,
     /// What makes a certificate a verified one.
     pub belief: Belief,
 }

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, PermissionsExt as _,
+};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -41,33 +43,25 @@ impl fmt::Display for ListenError {
     }
 }
 
-/// A socket's file, removed with its listener if it is still the same: whoever starts while we stop may
-/// have put their own in its place.
+/// A socket's file, removed with its listener if it is still the same.
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    identity: Option<(u64, u64)>,
-}
-
-impl SocketFile {
-    fn at(path: &Path) -> Self {
-        Self {
-            path: path.to_owned(),
-            identity: identity(path),
-        }
-    }
+    /// Device and number, as they were when it was put in its place.
+    identity: (u64, u64),
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if self.identity.is_some() && self.identity == identity(&self.path) {
+        // Another instance may have found nobody listening and put its own in this place.
+        if identity(&self.path).is_some_and(|found| found == self.identity) {
             // A file that is gone already is as good as removed.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// What tells a file from every other: device and inode.
+/// What tells a file from another of the same name.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let metadata = fs::symlink_metadata(path).ok()?;
     Some((metadata.dev(), metadata.ino()))
@@ -139,8 +133,8 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
     let folder = parent.join(format!(".{name}.new"));
     let _ = fs::remove_dir_all(&folder);
     fs::DirBuilder::new()
+        .mode(0o700)
         .create(&folder)
-        .and_then(|()| fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)))
         .map_err(|error| {
             format!(
                 "a folder beside it could not be made: {error}; give certbound write access to {}",
@@ -153,13 +147,13 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
         if let Some(group) = group {
             std::os::unix::fs::chown(&draft, None, Some(group))?;
         }
+        let identity = identity(&draft).ok_or(io::ErrorKind::NotFound)?;
         fs::rename(&draft, path)?;
-        Ok(listener)
+        let path = path.to_owned();
+        Ok(Listener::Unix(listener, SocketFile { path, identity }))
     });
     let _ = fs::remove_dir_all(&folder);
-    bound
-        .map(|listener| Listener::Unix(listener, SocketFile::at(path)))
-        .map_err(|error| error.to_string())
+    bound.map_err(|error| error.to_string())
 }
 
 /// Removes a socket on which nobody listens any more, and nothing else.

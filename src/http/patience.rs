@@ -1,7 +1,8 @@
 //! A connection that waits only so long: for the next request, and then for its header.
 //!
 //! hyper has one time limit for both. Here the longer one is left to hyper, and the shorter one starts
-//! with the first octet of a request and ends when hyper has read its header.
+//! with the first octet of a request and ends when hyper has read its header. For what is written hyper
+//! has none: whoever never reads answers would keep a connection for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -36,12 +37,14 @@ impl Phase {
     }
 }
 
-/// A stream that ends with an error when a header does not arrive in time.
+/// A stream that ends with an error when a header does not arrive in time, or answers are not taken.
 pub(super) struct Patience<S> {
     stream: S,
     phase: Phase,
     limit: Duration,
     alarm: Pin<Box<Sleep>>,
+    /// Runs from when the other side stopped taking octets until it has taken all there are.
+    stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patience<S> {
@@ -53,7 +56,24 @@ impl<S> Patience<S> {
             phase: Phase::default(),
             limit,
             alarm,
+            stuck: None,
         }
+    }
+
+    /// What became of a write, unless the other side has taken too long over all of it.
+    fn written(
+        &mut self,
+        polled: Poll<io::Result<usize>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if polled.is_pending() {
+            let end = Instant::now() + self.limit;
+            let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep_until(end)));
+            if stuck.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+        }
+        polled
     }
 
     /// Where to tell how far an exchange has come.
@@ -96,11 +116,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
         context: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, octets)
+        let polled = Pin::new(&mut self.stream).poll_write(context, octets);
+        self.written(polled, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        // hyper flushes when it has nothing left to write.
+        let polled = Pin::new(&mut self.stream).poll_flush(context);
+        if polled.is_ready() {
+            self.stuck = None;
+        }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -112,7 +138,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.written(polled, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -198,5 +225,26 @@ mod tests {
             read(&mut stream).await.expect("at once").expect("an end"),
             0
         );
+    }
+
+    #[tokio::test]
+    async fn who_does_not_read_is_not_written_to_for_ever() {
+        let (mut reader, stream) = tokio::io::duplex(4);
+        let limit = Duration::from_millis(50);
+        let mut patience = Patience::new(stream, limit);
+        patience.write_all(b"1234").await.expect("there is room");
+        let waited = patience.write_all(b"5").await.map_err(|e| e.kind());
+        assert_eq!(waited, Err(io::ErrorKind::TimedOut));
+
+        // Whoever takes all there is in time may take long over the next.
+        let mut taken = [0; 4];
+        reader.read_exact(&mut taken).await.expect("four octets");
+        patience.flush().await.expect("all was taken");
+        patience.write_all(b"5678").await.expect("there is room");
+        let (written, read) = tokio::join!(patience.write_all(b"9"), async {
+            tokio::time::sleep(limit / 5).await;
+            reader.read_exact(&mut taken).await
+        });
+        assert!(written.is_ok() && read.is_ok());
     }
 }

@@ -6,18 +6,26 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::HeaderMap;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::{Encoding, Front, Peer, ProxyError, Verdict};
 use crate::cert::{CertificateError, ClientCertificate};
 
-/// How many certificates are kept parsed.
+/// How many certificates are kept parsed, of the usual size.
 const KEPT: usize = 20_000;
+
+/// How many octets of certificates are kept. A web server that lets any certificate through lets
+/// anybody send thousands of 60 KB each, so that their number alone bounds nothing.
+const KEPT_OCTETS: u64 = 64 * 1024 * 1024;
+
+/// What is kept of a certificate besides its octets, about.
+const BESIDES: u64 = 512;
 
 /// Reads what the web server in front forwards, remembering certificates by the digest of their header.
 pub struct Window {
     front: Front,
-    known: Cache<[u8; 32], Arc<Known>>,
+    known: Cache<[u8; 32], Arc<Known>, Octets>,
 }
 
 /// What one header value holds.
@@ -26,6 +34,17 @@ struct Known {
     certificate: Arc<ClientCertificate>,
     chain: Vec<Vec<u8>>,
     encoding: Encoding,
+}
+
+/// Certificates weigh what they hold.
+#[derive(Clone, Copy)]
+struct Octets;
+
+impl Weighter<[u8; 32], Arc<Known>> for Octets {
+    fn weight(&self, _: &[u8; 32], known: &Arc<Known>) -> u64 {
+        let chain: usize = known.chain.iter().map(Vec::len).sum();
+        BESIDES + (known.certificate.der().len() + chain) as u64
+    }
 }
 
 /// What the web server says of a client. It exists only where the rules of trust let it.
@@ -43,7 +62,7 @@ impl Window {
     pub fn new(front: Front) -> Self {
         Self {
             front,
-            known: Cache::new(KEPT),
+            known: Cache::with_weighter(KEPT, KEPT_OCTETS, Octets),
         }
     }
 
@@ -126,6 +145,18 @@ impl Presented {
         }
     }
 
+    /// A request on its own, without a certificate.
+    #[cfg(test)]
+    pub fn nothing() -> Self {
+        Self {
+            seen: None,
+            verdict: Verdict::NotAsked,
+            trusted: false,
+            address: None,
+            request_id: None,
+        }
+    }
+
     /// The certificate, whatever its validity.
     pub fn certificate(&self) -> Option<&Arc<ClientCertificate>> {
         self.seen.as_ref().map(|(known, _)| &known.certificate)
@@ -194,5 +225,31 @@ impl fmt::Display for Unreadable {
                 write!(f, "the forwarded certificate cannot be read: {error}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::certificate;
+    use super::*;
+
+    #[test]
+    fn what_is_kept_is_bounded_in_octets() {
+        let window: Cache<[u8; 32], Arc<Known>, Octets> =
+            Cache::with_weighter(1_000, 100_000, Octets);
+        let (leaf, large) = (certificate("p256"), certificate("large"));
+        let held = leaf.len() + large.len();
+        for number in 0..100 {
+            let known = Known {
+                certificate: Arc::new(
+                    ClientCertificate::from_der(leaf.clone()).expect("a certificate"),
+                ),
+                chain: vec![large.clone()],
+                encoding: Encoding::AUTO,
+            };
+            window.insert([number; 32], Arc::new(known));
+        }
+        assert!(window.len() * held <= 100_000, "{} are kept", window.len());
+        assert!(!window.is_empty());
     }
 }

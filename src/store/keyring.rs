@@ -511,7 +511,11 @@ mod tests {
             let path = entry.expect("an entry").path();
             assert_eq!(mode(&path), 0o600, "{}", path.display());
             let lock = path.ends_with(".lock");
-            assert!(lock || path.extension().is_some_and(|it| it == "pem"), "{}", path.display());
+            assert!(
+                lock || path.extension().is_some_and(|it| it == "pem"),
+                "{}",
+                path.display()
+            );
         }
         // A key under a name of the operator's is kept there when its dates change.
         let keys = keyring.read(NOW).await.expect("readable");

@@ -65,17 +65,16 @@ impl Format for Opaque {
             value,
             expires: Some(token.expires),
         };
-        let changes = Changes::none().put(key(text.expose()), record);
+        let changes = Changes::none().put(key(issue.issuer, text.expose()), record);
         Ok((text, changes))
     }
 }
 
-/// Under which key an opaque token's record lies.
-pub(super) fn key(text: &str) -> Key {
-    Key::new(
-        Kind::AccessToken,
-        &crate::oauth::secret::Digest::of(text.as_bytes()),
-    )
+/// Under which key an opaque token's record lies. The issuer is part of it: of two that share a store
+/// neither finds the other's, as neither takes the other's JWTs. An issuer has no newline.
+pub(super) fn key(issuer: &str, text: &str) -> Key {
+    let named = Secret::new(format!("{issuer}\n{text}"));
+    Key::new(Kind::AccessToken, &named.digest())
 }
 
 /// The token that a record stands for, unless it has expired.
@@ -94,4 +93,43 @@ pub(super) fn read(record: &Record, now: Timestamp) -> Option<AccessToken> {
         id: stored.id.into_owned(),
         confirmation: stored.confirmation,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read::recognise;
+    use super::*;
+    use crate::key::set::KeySet;
+    use crate::record::Operation;
+
+    #[test]
+    fn a_token_is_its_issuers_alone() {
+        let (secret, keys) = (Secret::new("A".repeat(43)), KeySet::new());
+        let (issuer, now) = ("https://as.example", Timestamp::from_unix(1_000));
+        let token = AccessToken {
+            client_id: ClientId::parse("a").expect("a client_id"),
+            subject: "a".into(),
+            scope: Scope::default(),
+            audience: vec![issuer.into()],
+            issued: now,
+            expires: Timestamp::from_unix(1_600),
+            id: "1".into(),
+            confirmation: None,
+        };
+        let issue = Issue {
+            issuer,
+            keys: &keys,
+            secret: &secret,
+        };
+        let (text, changes) = Opaque.write(&token, &issue).expect("written");
+        let [(kept, Operation::Put(record))] = changes.operations() else {
+            panic!("one record: {changes:?}");
+        };
+        let at = |issuer| recognise(text.expose(), &keys, issuer, now).expect("it looks like one");
+        assert_eq!(at(issuer).key(), kept);
+        assert_eq!(at(issuer).resolve(Some(record), now), Some(token));
+        for other in ["https://as.example/", "https://as.example/stage"] {
+            assert_ne!(at(other).key(), kept, "{other}");
+        }
+    }
 }

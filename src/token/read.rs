@@ -27,7 +27,7 @@ pub fn recognise(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Opt
         return None;
     }
     if text.starts_with(opaque::PREFIX) {
-        return Some(Recognised(Kept::Opaque(opaque::key(text))));
+        return Some(Recognised(Kept::Opaque(opaque::key(issuer, text))));
     }
     let token = jwt::read(text, keys, issuer, now)?;
     let revoked = Key::new(Kind::Revoked, &Digest::of(token.id.as_bytes()));
