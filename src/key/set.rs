@@ -193,10 +193,10 @@ impl KeySet {
 
     /// The JWK Set to publish (RFC 7517 section 5); public members only.
     pub fn jwks_json(&self, now: Timestamp) -> Value {
-        let keys: Vec<Value> = self
-            .published(now)
-            .map(|key| key.key.public_jwk())
-            .collect();
+        let mut keys: Vec<&ManagedKey> = self.published(now).collect();
+        // One order for all instances, whichever of them made or read a key first.
+        keys.sort_by_key(|key| (key.key.algorithm().name(), key.active_from, key.key.kid()));
+        let keys: Vec<Value> = keys.iter().map(|key| key.key.public_jwk()).collect();
         json!({ "keys": keys })
     }
 

@@ -51,7 +51,7 @@ fn clients_are_read_again_and_a_bad_file_keeps_the_old() {
         let before = server.log().len();
         world.write("clients.json", bad);
         let began = Instant::now();
-        while !server.log()[before..].contains("kept what was there before") {
+        while !server.log()[before..].contains("kept what this file held before") {
             assert!(
                 began.elapsed() < Duration::from_secs(5),
                 "{bad}: nothing was said"
@@ -94,7 +94,7 @@ fn sighup_reads_at_once_and_authorities_change_too() {
     world.write("ca.pem", "nonsense");
     server.signal("HUP");
     let began = Instant::now();
-    while !server.log()[before..].contains("kept what was there before") {
+    while !server.log()[before..].contains("kept what this file held before") {
         assert!(began.elapsed() < Duration::from_secs(5));
         std::thread::sleep(Duration::from_millis(20));
     }
