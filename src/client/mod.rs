@@ -65,20 +65,6 @@ pub trait Method: Sync {
     fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction>;
 }
 
-/// The members that some method reads and that contradict a registration for another method.
-const METHOD_MEMBERS: &[&str] = &[
-    "tls_client_auth_subject_dn",
-    "tls_client_auth_san_dns",
-    "tls_client_auth_san_uri",
-    "tls_client_auth_san_ip",
-    "tls_client_auth_san_email",
-    "tls_client_auth_alternatives",
-    "tls_client_auth_trust_anchors",
-    "client_secret",
-    "client_secret_sha256",
-    "token_endpoint_auth_signing_alg",
-];
-
 /// Authenticates one client.
 pub trait Authenticator: Send + Sync + fmt::Debug {
     /// Whether this attempt is that client's, by its registered method.

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::metadata::{Metadata, OneOrMany};
-use super::{Authenticator, Contradiction, METHOD_MEMBERS, METHODS, Method};
+use super::{Authenticator, Contradiction, METHODS, Method};
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::jwk::JwkSet;
 use crate::oauth::ClientId;
@@ -290,8 +290,15 @@ fn has(metadata: &Metadata, member: &str) -> bool {
 
 /// A member that belongs to another method says that somebody believes it to be in force.
 fn foreign_members(metadata: &Metadata, method: &dyn Method, wrong: &mut Vec<Contradiction>) {
-    for member in METHOD_MEMBERS {
-        if has(metadata, member) && !method.members().contains(member) {
+    let mut members: Vec<&str> = METHODS
+        .iter()
+        .flat_map(|other| other.members())
+        .copied()
+        .collect();
+    members.sort_unstable();
+    members.dedup();
+    for member in members {
+        if has(metadata, member) && !method.members().contains(&member) {
             wrong.push(Contradiction::new(
                 member,
                 format!("token_endpoint_auth_method {} does not read it; take it out or change the method", method.name()),

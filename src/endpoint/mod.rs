@@ -184,6 +184,9 @@ impl Server {
             .inspect_err(|error| self.metrics.store_failed(error))?;
         let record = records.into_iter().next().flatten();
         let token = recognised.resolve(record.as_ref(), now);
+        // A client that is registered no more takes its tokens with it.
+        let clients = &self.trust.load().clients;
+        let token = token.filter(|token| clients.find(token.client_id.as_str()).is_some());
         Ok(token.map(|token| (recognised, token)))
     }
 

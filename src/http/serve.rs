@@ -263,28 +263,35 @@ fn refused(error: &OAuthError, seen: &Seen, id: &str, peer: Peer) {
     let status = error.code().status().as_u16();
     let (endpoint, code) = (seen.endpoint, error.code().name());
     let peer = whom(peer);
-    if status >= 500 {
-        tracing::error!(
-            request = id,
-            peer,
-            endpoint,
-            status,
-            error = code,
-            cause,
-            "failed"
-        );
-    } else if endpoint == "token" {
-        tracing::warn!(target: "audit", event = "token_refused", request = id, peer, status, error = code, cause);
-    } else {
-        tracing::warn!(
-            request = id,
-            peer,
-            endpoint,
-            status,
-            error = code,
-            cause,
-            "refused"
-        );
+    match (endpoint, status >= 500) {
+        ("token", false) => {
+            tracing::warn!(target: "audit", event = "token_refused", request = id, peer, status, error = code, cause);
+        }
+        ("token", true) => {
+            tracing::error!(target: "audit", event = "token_refused", request = id, peer, status, error = code, cause);
+        }
+        (_, false) => {
+            tracing::warn!(
+                request = id,
+                peer,
+                endpoint,
+                status,
+                error = code,
+                cause,
+                "refused"
+            );
+        }
+        (_, true) => {
+            tracing::error!(
+                request = id,
+                peer,
+                endpoint,
+                status,
+                error = code,
+                cause,
+                "failed"
+            );
+        }
     }
 }
 

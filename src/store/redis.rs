@@ -49,7 +49,7 @@ impl RedisStore {
     fn new(client: Client) -> Self {
         let link = Arc::new(Link::new(client.clone()));
         Self {
-            lookout: Lookout::new(client.clone(), Arc::clone(&link)),
+            lookout: Lookout::new(client, Arc::clone(&link)),
             link,
             script: Script::new(include_str!("redis/commit.lua")),
         }

@@ -29,6 +29,25 @@ fn becomes(server: &Server, client: &str, status: u16, within: Duration) {
 }
 
 #[test]
+fn a_client_that_is_registered_no_more_takes_its_tokens_with_it() {
+    let world = World::usual();
+    let usual = world.registered();
+    let mut clients = usual.clone();
+    clients.push(tls_client("leaver"));
+    world.write_clients(&clients);
+    let server = world.start();
+    let asked = server.token("leaver").with(&wanted("leaver").by(&pki().ca));
+    let token = asked.send().token();
+    assert!(server.is_active(&token));
+    world.write_clients(&usual);
+    let began = Instant::now();
+    while server.is_active(&token) {
+        assert!(began.elapsed() < Duration::from_secs(5), "still active");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
 fn clients_are_read_again_and_a_bad_file_keeps_the_old() {
     let world = World::usual();
     let server = world.start();
