@@ -6,6 +6,8 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::oauth::nearest::closest;
+
 use super::ConfigError;
 use super::finding::{Fault, Finding, Source, shown};
 use super::flags::{Flag, Kind};
@@ -86,7 +88,12 @@ fn flag_of(key: &str) -> Result<&'static Flag, Fault> {
     if LATER.iter().any(|name| name.replace('-', "_") == key) {
         return Err(later());
     }
-    let nearest = nearest(key);
+    let known: Vec<String> = FLAGS
+        .iter()
+        .filter(|flag| flag.name != "config")
+        .map(Flag::key)
+        .collect();
+    let nearest = closest(key, known.iter().map(String::as_str)).unwrap_or_default();
     Err(Fault::new(
         format!("the key {} is unknown", shown(key)),
         format!("write {nearest}, its nearest known one, or leave it out"),
@@ -141,38 +148,6 @@ fn position(text: &str, offset: usize) -> (usize, usize) {
     let line_at = before.rfind('\n').map_or(0, |at| at + 1);
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
     (line, before[line_at..].chars().count() + 1)
-}
-
-/// The known key that differs least from this one.
-fn nearest(key: &str) -> String {
-    // A long key would make the comparison slow, and is near to nothing anyway.
-    let key: Vec<char> = key.chars().take(64).collect();
-    FLAGS
-        .iter()
-        .filter(|flag| flag.name != "config")
-        .map(Flag::key)
-        .min_by_key(|known| distance(&key, &known.chars().collect::<Vec<_>>()))
-        .unwrap_or_default()
-}
-
-/// How many characters must be put in, taken out, replaced or swapped with their neighbour to make
-/// one text of the other.
-fn distance(one: &[char], other: &[char]) -> usize {
-    let mut before_last = vec![0; other.len() + 1];
-    let mut last: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.iter().enumerate() {
-        let mut row = vec![i + 1; other.len() + 1];
-        for (j, b) in other.iter().enumerate() {
-            let replaced = last[j] + usize::from(a != b);
-            row[j + 1] = replaced.min(last[j + 1] + 1).min(row[j] + 1);
-            let swapped = i > 0 && j > 0 && *a == other[j - 1] && one[i - 1] == *b;
-            if swapped {
-                row[j + 1] = row[j + 1].min(before_last[j - 1] + 1);
-            }
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[other.len()]
 }
 
 #[cfg(test)]
@@ -260,22 +235,6 @@ mod tests {
             assert!(!message.contains("hunter2"), "{message}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
             assert_eq!(message.lines().count(), 1, "{message}");
-        }
-    }
-
-    #[test]
-    fn distances() {
-        for (one, other, expected) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("issuer", "isuer", 1),
-            ("issuer", "issure", 1),
-            ("kitten", "sitting", 3),
-        ] {
-            let (one, other): (Vec<char>, Vec<char>) =
-                (one.chars().collect(), other.chars().collect());
-            assert_eq!(distance(&one, &other), expected, "{one:?} {other:?}");
-            assert_eq!(distance(&other, &one), expected, "{one:?} {other:?}");
         }
     }
 }
