@@ -95,6 +95,8 @@ struct Attribute {
 #[derive(Arbitrary, Debug)]
 enum Edit {
     Letter(u8, u8, u8, u8),
+    Alike(u8, u8, u8, u8),
+    Apart(u8, u8, u8),
     Insert(u8, u8, u8, u8),
     Remove(u8, u8, u8),
     Kind(u8, u8, u8),
@@ -117,8 +119,7 @@ type Name = Vec<Vec<Attribute>>;
 
 impl Attribute {
     fn characters(&self) -> Vec<(char, Option<&'static str>)> {
-        let letter = |at: &u8| ALPHABET[usize::from(*at) % ALPHABET.len()];
-        self.text.iter().map(letter).collect()
+        self.text.iter().map(|at| letter(*at)).collect()
     }
 
     fn oid(&self) -> (&'static [u8], &'static [&'static str]) {
@@ -152,6 +153,10 @@ impl Attribute {
             _ => element(tag, text.into_bytes()),
         }
     }
+}
+
+fn letter(at: u8) -> (char, Option<&'static str>) {
+    ALPHABET[usize::from(at) % ALPHABET.len()]
 }
 
 fn element(tag: u8, content: Vec<u8>) -> Vec<u8> {
@@ -248,6 +253,29 @@ fn edit(name: &mut Name, edit: &Edit) {
                 && let Some(old) = found.text.get_mut(place)
             {
                 *old = letter;
+            }
+        }
+        // Another letter of which the same is left, and the letters of what is left one by one.
+        Edit::Alike(rdn, at, place, which) => {
+            if let Some(found) = attribute(name, rdn, at)
+                && let place = index(place, found.text.len())
+                && let Some(old) = found.text.get_mut(place)
+            {
+                let left = letter(*old).1;
+                let alike = (0..).zip(ALPHABET).filter(|(_, (_, other))| *other == left);
+                let alike: Vec<u8> = alike.map(|(at, _)| at).collect();
+                *old = alike[index(which, alike.len())];
+            }
+        }
+        Edit::Apart(rdn, at, place) => {
+            if let Some(found) = attribute(name, rdn, at).filter(|found| !found.text.is_empty()) {
+                let place = index(place, found.text.len());
+                let left = letter(found.text[place]).1.unwrap_or_default();
+                let places = left.chars().map(|one| {
+                    let at = ALPHABET.iter().position(|(other, _)| *other == one);
+                    at.and_then(|at| u8::try_from(at).ok()).unwrap_or_default()
+                });
+                found.text.splice(place..=place, places);
             }
         }
         Edit::Insert(rdn, at, place, letter) => {
