@@ -347,14 +347,13 @@ impl Spelling<'_> {
         let (before, after) = (self.spaces(), self.spaces());
         let value = if !attribute.is_known() || self.pick(8) == 7 {
             let upper = self.pick(2) == 1;
-            let digits = attribute.value().iter().fold("#".to_owned(), |all, octet| {
+            attribute.value().iter().fold("#".to_owned(), |all, octet| {
                 all + &if upper {
                     format!("{octet:02X}")
                 } else {
                     format!("{octet:02x}")
                 }
-            });
-            digits
+            })
         } else {
             self.text(attribute)
         };

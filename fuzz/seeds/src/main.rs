@@ -18,9 +18,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let fixtures = fuzz.join("../tests/fixtures");
     let (names, strings) = corpus(&fixtures.join("dn-corpus.jsonl"))?;
     let pki = pki(&fixtures.join("captures/pki"))?;
+    let heads = heads(&fixtures.join("captures"))?;
     let mut headers = captured(&fixtures.join("captures"))?;
     headers.extend(spellings(&pki));
     for (target, seeds) in [
+        ("front", heads),
         ("header_value", headers),
         ("dn_string", strings),
         ("der_name", names),
@@ -68,6 +70,22 @@ fn captured(directory: &Path) -> Result<Seeds, Box<dyn Error>> {
                 seeds.insert(line[colon + 1..].trim_ascii().to_vec());
             }
         }
+    }
+    Ok(seeds)
+}
+
+/// The header lines of each capture, which Apache's and nginx's configurations name as `front` does.
+fn heads(directory: &Path) -> Result<Seeds, Box<dyn Error>> {
+    let mut seeds = Seeds::new();
+    for path in files(directory, "http")? {
+        let request = String::from_utf8_lossy(&fs::read(path)?)
+            .replace("X-SSL-Client-Cert:", "X-ClientCert:");
+        let lines: Vec<&str> = request
+            .lines()
+            .skip(1)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        seeds.insert(lines.join("\n").into_bytes());
     }
     Ok(seeds)
 }
