@@ -8,12 +8,12 @@ use std::sync::Arc;
 use clap::{Arg, ArgMatches, Command};
 
 use super::given::{self, Form, Given, NotGiven};
-use super::{Ended, World, complain, load};
+use super::{Ended, World, complain, load, settings_but_issuer};
 use crate::client::credentials::Credentials;
 use crate::client::registration::ClientRegistration;
 use crate::client::steps::Steps;
 use crate::client::{Attempt, ClientKeys, Refused, Registry};
-use crate::config::{self, Finding, Settings, Severity};
+use crate::config::{Finding, Settings, Severity};
 use crate::endpoint::Trust;
 use crate::oauth::nearest::nearest;
 use crate::oauth::time::Timestamp;
@@ -31,7 +31,7 @@ pub(super) fn command() -> Command {
                 .help("The client, as its registration names it"),
         )
         .arg(given::argument())
-        .args(config::clap_arguments())
+        .args(settings_but_issuer())
 }
 
 /// Prints them.

@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use serde_json::json;
 
-use super::{Ended, World, complain, json_flag, load};
-use crate::config::{self, KeysPlace, Settings, StoreUrl};
+use super::{Ended, World, complain, json_flag, load, settings_but_issuer};
+use crate::config::{KeysPlace, Settings, StoreUrl};
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::set::KeySet;
 use crate::oauth::time::{Lifetime, Timestamp};
@@ -28,7 +28,7 @@ pub(super) fn command() -> Command {
         .value_name("ALG")
         .value_parser(algorithms.collect::<Vec<_>>())
         .help("Only keys of this algorithm");
-    let with_settings = |command: Command| command.args(config::clap_arguments());
+    let with_settings = |command: Command| command.args(settings_but_issuer());
     Command::new("keys")
         .about("Make, list, rotate and retire the signing keys")
         .subcommand_required(true)

@@ -108,6 +108,17 @@ pub fn run(arguments: Vec<OsString>, world: World, out: &mut dyn Write) -> Ended
     }
 }
 
+/// The settings of a command to which it makes no difference what the issuer is called, so that it need
+/// not be told.
+fn settings_but_issuer() -> impl Iterator<Item = Arg> {
+    config::clap_arguments()
+        .into_iter()
+        .map(|argument| match argument.get_id().as_str() {
+            "issuer" => argument.default_value("https://issuer.invalid").hide(true),
+            _ => argument,
+        })
+}
+
 /// `--json`, for the commands that print findings.
 fn json_flag() -> Arg {
     Arg::new("json")
