@@ -6,8 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::jose::{self, EcKey, RsaKey};
+use crate::request::Request;
 use crate::support::redis_server::RedisServer;
-use crate::world::{ISSUER, Request, SECRET, Server, World, client, secret_client};
+use crate::world::{ISSUER, SECRET, Server, World, client, secret_client};
 
 #[expect(
     clippy::disallowed_methods,

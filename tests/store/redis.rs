@@ -1,11 +1,13 @@
 //! What the store in a Redis does besides.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use certbound::record::{Changes, Condition, Key};
 use certbound::store::{self, Options, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::contract::{contract, contract_of_instances, several_keys};
 use crate::support::redis_server::{RedisServer, free_port};
@@ -197,45 +199,50 @@ async fn may_be_silent_for_a_while() {
 /// Between a store and its Redis: hands on every command, but drops the connection instead of the
 /// answer to the first that contains `fatal`.
 async fn drop_the_answer(port: u16, fatal: &'static [u8]) -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+    let listener = TcpListener::bind("127.0.0.1:0")
         .await
         .expect("a port is free");
     let own_port = listener
         .local_addr()
         .expect("a listener has an address")
         .port();
+    let armed = Arc::new(AtomicBool::new(true));
     tokio::spawn(async move {
-        let mut armed = true;
-        while let Ok((mut store, _)) = listener.accept().await {
-            let server = tokio::net::TcpStream::connect(("127.0.0.1", port)).await;
-            let mut server = server.expect("the server runs");
-            let (mut command, mut answer) = (vec![0; 65_536], vec![0; 65_536]);
-            loop {
-                let fine = tokio::select! {
-                    length = store.read(&mut command) => {
-                        let length = length.unwrap_or(0);
-                        let sent = &command[..length];
-                        let sending = server.write_all(sent).await.is_ok();
-                        if armed && sent.windows(fatal.len()).any(|part| part == fatal) {
-                            armed = false;
-                            // It has been obeyed when it has been answered.
-                            assert!(server.read(&mut answer).await.is_ok_and(|length| length > 0));
-                            break;
-                        }
-                        length > 0 && sending
-                    }
-                    length = server.read(&mut answer) => {
-                        let length = length.unwrap_or(0);
-                        length > 0 && store.write_all(&answer[..length]).await.is_ok()
-                    }
-                };
-                if !fine {
-                    break;
-                }
-            }
+        while let Ok((store, _)) = listener.accept().await {
+            tokio::spawn(hand_on(store, port, fatal, Arc::clone(&armed)));
         }
     });
     own_port
+}
+
+/// One connection of those.
+async fn hand_on(mut store: TcpStream, port: u16, fatal: &'static [u8], armed: Arc<AtomicBool>) {
+    let server = TcpStream::connect(("127.0.0.1", port)).await;
+    let mut server = server.expect("the server runs");
+    let (mut command, mut answer) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        let fine = tokio::select! {
+            length = store.read(&mut command) => {
+                let length = length.unwrap_or(0);
+                let sent = &command[..length];
+                let sending = server.write_all(sent).await.is_ok();
+                let hit = sent.windows(fatal.len()).any(|part| part == fatal);
+                if hit && armed.swap(false, Ordering::Relaxed) {
+                    // It has been obeyed when it has been answered.
+                    assert!(server.read(&mut answer).await.is_ok_and(|length| length > 0));
+                    break;
+                }
+                length > 0 && sending
+            }
+            length = server.read(&mut answer) => {
+                let length = length.unwrap_or(0);
+                length > 0 && store.write_all(&answer[..length]).await.is_ok()
+            }
+        };
+        if !fine {
+            break;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
