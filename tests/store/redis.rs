@@ -331,12 +331,6 @@ async fn that_cannot_write_is_not_ready() {
             .any(|warning| warning.contains("allkeys-lru")),
         "{warnings:?}"
     );
-    assert!(
-        warnings
-            .iter()
-            .any(|warning| warning.contains("appendonly")),
-        "{warnings:?}"
-    );
 
     let mut raw = raw(&server);
     let replica = free_port().to_string();
