@@ -79,11 +79,6 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     fn reads_remote_keys(&self) -> bool {
         false
     }
-
-    /// Whether a certificate could be accepted that is registered under this thumbprint alone.
-    fn knows(&self, _thumbprint: &Thumbprint) -> bool {
-        false
-    }
 }
 
 /// Something that may be used a single time, such as the `jti` of an assertion; nothing for most

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::keys::{self, ClientKeys};
 use super::metadata::Metadata;
 use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
-use crate::cert::Thumbprint;
 
 /// The method.
 pub(super) struct SelfSignedTlsClientAuth;
@@ -68,12 +67,5 @@ impl Authenticator for Registered {
         }
         attempt.step(|| "it is one of the certificates registered".into());
         Ok(UseOnce::nothing())
-    }
-
-    fn knows(&self, thumbprint: &Thumbprint) -> bool {
-        self.keys.as_deref().is_some_and(|keys| {
-            keys.certificates()
-                .any(|registered| registered == thumbprint)
-        })
     }
 }

@@ -267,11 +267,6 @@ impl VerifiedJws {
         &self.claims
     }
 
-    /// The claims, to keep.
-    pub fn into_claims(self) -> Map<String, Value> {
-        self.claims
-    }
-
     /// The claims as a type of the reader's; an error where they are not that.
     pub fn claims_as<T: DeserializeOwned>(self) -> Result<T, JwsError> {
         serde_json::from_value(Value::Object(self.claims)).map_err(|_| JwsError::Claims)
