@@ -15,8 +15,8 @@ use crate::config::{
 use crate::endpoint;
 use crate::key::seal::SealingKey;
 use crate::outbound::address::Policy;
+use crate::outbound::documents::RemoteDocuments;
 use crate::outbound::fetch::{Outbound, TIME_LIMIT};
-use crate::outbound::jwks::RemoteKeys;
 use crate::outbound::roots::Roots;
 use crate::proxy::presented::Window;
 use crate::proxy::{Encoding, Front, Headers, ProxySecret, TrustedPeers, VerifyHeader};
@@ -189,7 +189,7 @@ pub(super) fn window(settings: &Settings) -> Result<Window, Finding> {
 }
 
 /// What certbound itself may call.
-pub(super) fn remote(settings: &Settings) -> Result<RemoteKeys<ClientKeys>, Finding> {
+pub(super) fn remote(settings: &Settings) -> Result<RemoteDocuments<ClientKeys>, Finding> {
     let pem = settings
         .outbound_ca
         .as_deref()
@@ -209,7 +209,7 @@ pub(super) fn remote(settings: &Settings) -> Result<RemoteKeys<ClientKeys>, Find
             .map_or(Path::new("--outbound-ca"), |(path, _)| *path);
         broken(path, error, "give a PEM bundle of CA certificates")
     })?;
-    Ok(RemoteKeys::new(outbound, ClientKeys::fetched))
+    Ok(RemoteDocuments::new(outbound, ClientKeys::fetched))
 }
 
 /// Opens the store, which need not be reachable for that.
@@ -319,7 +319,7 @@ pub(super) fn endpoints(settings: &Settings) -> endpoint::Settings {
 pub(super) fn remarks(
     settings: &Settings,
     trust: &endpoint::Trust,
-    remote: &RemoteKeys<ClientKeys>,
+    remote: &RemoteDocuments<ClientKeys>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for client in trust.clients.iter() {

@@ -1,7 +1,7 @@
 //! Outbound calls against servers that misbehave (RFC 7591 section 5, RFC 8705 section 2.2.2).
 
+mod documents;
 mod fetch;
-mod jwks;
 
 use std::time::{Duration, Instant};
 

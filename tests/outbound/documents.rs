@@ -9,8 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use certbound::oauth::time::Timestamp;
 use certbound::outbound::OutboundError;
+use certbound::outbound::documents::RemoteDocuments;
 use certbound::outbound::fetch::TIME_LIMIT;
-use certbound::outbound::jwks::{INTERVAL, RemoteKeys, STALE};
+use certbound::outbound::kept::{INTERVAL, STALE};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{private, until};
@@ -88,8 +89,8 @@ fn text(body: &[u8]) -> Result<String, String> {
     }
 }
 
-fn remote() -> RemoteKeys<String> {
-    RemoteKeys::new(private(TIME_LIMIT), text)
+fn remote() -> RemoteDocuments<String> {
+    RemoteDocuments::new(private(TIME_LIMIT), text)
 }
 
 const fn at(seconds: u64) -> Timestamp {
@@ -109,11 +110,11 @@ async fn keys_are_fresh_for_as_long_as_they_say() {
         publisher.say(200, control, "one");
         let keys = remote();
         let uri = keys.destination(&publisher.url).expect("its URL");
-        assert_eq!(*keys.keys(&uri, at(0)).await.expect("keys"), "one");
+        assert_eq!(*keys.current(&uri, at(0)).await.expect("keys"), "one");
         publisher.say(200, control, "two");
-        let last = keys.keys(&uri, at(fresh - 1)).await.expect("keys");
+        let last = keys.current(&uri, at(fresh - 1)).await.expect("keys");
         assert_eq!((last.as_str(), publisher.asked()), ("one", 1), "{control}");
-        let next = keys.keys(&uri, at(fresh)).await.expect("keys");
+        let next = keys.current(&uri, at(fresh)).await.expect("keys");
         assert_eq!((next.as_str(), publisher.asked()), ("two", 2), "{control}");
     }
 }
@@ -123,7 +124,7 @@ async fn a_new_key_is_seen_at_once_but_not_more_often_than_stated() {
     let publisher = Publisher::start(Duration::ZERO).await;
     let keys = remote();
     let uri = keys.destination(&publisher.url).expect("its URL");
-    assert_eq!(*keys.keys(&uri, at(0)).await.expect("keys"), "one");
+    assert_eq!(*keys.current(&uri, at(0)).await.expect("keys"), "one");
     publisher.say(200, "public", "two");
     for second in 0..INTERVAL.seconds() {
         let same = keys.refreshed(&uri, at(second)).await.expect("keys");
@@ -145,9 +146,9 @@ async fn a_clock_set_back_does_not_keep_keys_for_ever() {
     let publisher = Publisher::start(Duration::ZERO).await;
     let keys = remote();
     let uri = keys.destination(&publisher.url).expect("its URL");
-    keys.keys(&uri, at(86_400)).await.expect("keys");
+    keys.current(&uri, at(86_400)).await.expect("keys");
     publisher.say(200, "public", "two");
-    assert_eq!(*keys.keys(&uri, at(0)).await.expect("keys"), "two");
+    assert_eq!(*keys.current(&uri, at(0)).await.expect("keys"), "two");
     publisher.say(503, "public", "away");
     let outcome = keys.refreshed(&uri, at(86_400)).await;
     assert_eq!(outcome, Err(OutboundError::Status(503)));
@@ -170,7 +171,7 @@ async fn fifty_callers_share_one_fetch() {
                     if forced {
                         keys.refreshed(&uri, at(second)).await
                     } else {
-                        keys.keys(&uri, at(second)).await
+                        keys.current(&uri, at(second)).await
                     }
                 })
             })
@@ -188,13 +189,13 @@ async fn fresh_keys_do_not_wait_for_a_fetch() {
     let publisher = Publisher::start(Duration::from_millis(400)).await;
     let keys = Arc::new(remote());
     let uri = keys.destination(&publisher.url).expect("its URL");
-    keys.keys(&uri, at(0)).await.expect("keys");
+    keys.current(&uri, at(0)).await.expect("keys");
     let refresh = {
         let (keys, uri) = (Arc::clone(&keys), uri.clone());
         tokio::spawn(async move { keys.refreshed(&uri, at(40)).await })
     };
     until(|| publisher.asked() == 2).await;
-    keys.keys(&uri, at(40)).await.expect("keys");
+    keys.current(&uri, at(40)).await.expect("keys");
     assert!(!refresh.is_finished());
     refresh.await.expect("no panic").expect("keys");
 }
@@ -205,10 +206,10 @@ async fn who_hangs_up_does_not_undo_the_fetch() {
     let keys = remote();
     let uri = keys.destination(&publisher.url).expect("its URL");
     for _ in 0..20 {
-        let impatient = tokio::time::timeout(Duration::from_millis(3), keys.keys(&uri, at(0)));
+        let impatient = tokio::time::timeout(Duration::from_millis(3), keys.current(&uri, at(0)));
         assert!(impatient.await.is_err());
     }
-    assert_eq!(*keys.keys(&uri, at(0)).await.expect("keys"), "one");
+    assert_eq!(*keys.current(&uri, at(0)).await.expect("keys"), "one");
     assert_eq!(publisher.asked(), 1);
 }
 
@@ -217,21 +218,21 @@ async fn older_keys_serve_while_the_publisher_is_away() {
     let publisher = Publisher::start(Duration::ZERO).await;
     let keys = remote();
     let uri = keys.destination(&publisher.url).expect("its URL");
-    keys.keys(&uri, at(0)).await.expect("keys");
+    keys.current(&uri, at(0)).await.expect("keys");
     publisher.say(503, "public", "away");
     for second in [300, 310, 329, 1000, 300 + STALE.seconds() - 1] {
-        let older = keys.keys(&uri, at(second)).await.expect("older keys");
+        let older = keys.current(&uri, at(second)).await.expect("older keys");
         assert_eq!(*older, "one", "{second}");
     }
     // At 300, 1000 and 3899; the others are within 30 seconds of a failure.
     assert_eq!(publisher.asked(), 1 + 3);
     let bound = 300 + STALE.seconds();
-    let outcome = keys.keys(&uri, at(bound)).await;
+    let outcome = keys.current(&uri, at(bound)).await;
     assert_eq!(outcome, Err(OutboundError::Status(503)));
     publisher.say(200, "public", "two");
-    let outcome = keys.keys(&uri, at(bound)).await;
+    let outcome = keys.current(&uri, at(bound)).await;
     assert_eq!(outcome, Err(OutboundError::Status(503)));
-    let outcome = keys.keys(&uri, at(bound + 29)).await;
+    let outcome = keys.current(&uri, at(bound + 29)).await;
     assert_eq!(*outcome.expect("it is back"), "two");
 }
 
@@ -243,12 +244,12 @@ async fn a_failure_is_not_repeated_at_once() {
     let uri = keys.destination(&publisher.url).expect("its URL");
     let failure = Err(OutboundError::Document("not a key set".into()));
     for second in 0..30 {
-        assert_eq!(keys.keys(&uri, at(second)).await, failure);
+        assert_eq!(keys.current(&uri, at(second)).await, failure);
         assert_eq!(keys.refreshed(&uri, at(second)).await, failure);
     }
     assert_eq!(publisher.asked(), 1);
     publisher.say(200, "public", "one");
-    assert_eq!(*keys.keys(&uri, at(30)).await.expect("keys"), "one");
+    assert_eq!(*keys.current(&uri, at(30)).await.expect("keys"), "one");
     // A bad document afterwards leaves the good one in force.
     publisher.say(200, "public", "bad");
     let kept = keys.refreshed(&uri, at(60)).await.expect("keys");
