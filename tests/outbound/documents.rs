@@ -1,16 +1,17 @@
-//! The keys at a `jwks_uri`: how soon a change is seen, and how often anybody asks.
+//! The documents at a URL: how soon a change is seen, how often anybody asks, and who waits.
 
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use certbound::oauth::time::Timestamp;
 use certbound::outbound::OutboundError;
 use certbound::outbound::documents::RemoteDocuments;
 use certbound::outbound::fetch::TIME_LIMIT;
+use certbound::outbound::guard::Destination;
 use certbound::outbound::kept::{INTERVAL, STALE};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -20,6 +21,8 @@ use crate::{private, until};
 struct Publisher {
     url: String,
     asked: Arc<AtomicUsize>,
+    /// Whether it takes requests and answers none.
+    hangs: Arc<AtomicBool>,
     /// Status, `Cache-Control` and body.
     says: Arc<Mutex<(u16, &'static str, &'static str)>>,
 }
@@ -33,13 +36,15 @@ impl Publisher {
         let publisher = Self {
             url: format!("http://{address}/jwks"),
             asked: Arc::default(),
+            hangs: Arc::default(),
             says: Arc::new(Mutex::new((200, "public", "one"))),
         };
         let (asked, says) = (Arc::clone(&publisher.asked), Arc::clone(&publisher.says));
+        let hangs = Arc::clone(&publisher.hangs);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (asked, says) = (Arc::clone(&asked), Arc::clone(&says));
-                tokio::spawn(publish(stream, delay, asked, says));
+                tokio::spawn(publish(stream, delay, asked, Arc::clone(&hangs), says));
             }
         });
         publisher
@@ -47,6 +52,10 @@ impl Publisher {
 
     fn say(&self, status: u16, control: &'static str, body: &'static str) {
         *self.says.lock().expect("no panic") = (status, control, body);
+    }
+
+    fn hang(&self, hangs: bool) {
+        self.hangs.store(hangs, Ordering::SeqCst);
     }
 
     fn asked(&self) -> usize {
@@ -58,12 +67,17 @@ async fn publish(
     stream: TcpStream,
     delay: Duration,
     asked: Arc<AtomicUsize>,
+    hangs: Arc<AtomicBool>,
     says: Arc<Mutex<(u16, &'static str, &'static str)>>,
 ) {
     let service = hyper::service::service_fn(|_request| {
         let (asked, says) = (Arc::clone(&asked), Arc::clone(&says));
+        let hangs = Arc::clone(&hangs);
         async move {
             asked.fetch_add(1, Ordering::SeqCst);
+            if hangs.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
             tokio::time::sleep(delay).await;
             let (status, control, body) = *says.lock().expect("no panic");
             let answer = http::Response::builder()
@@ -112,7 +126,9 @@ async fn keys_are_fresh_for_as_long_as_they_say() {
         let uri = keys.destination(&publisher.url).expect("its URL");
         assert_eq!(*keys.current(&uri, at(0)).await.expect("keys"), "one");
         publisher.say(200, control, "two");
-        let last = keys.current(&uri, at(fresh - 1)).await.expect("keys");
+        // Nobody asks in the last quarter, in which it would be fetched ahead.
+        let last = keys.current(&uri, at(fresh / 4 * 3 - 1)).await;
+        let last = last.expect("keys");
         assert_eq!((last.as_str(), publisher.asked()), ("one", 1), "{control}");
         let next = keys.current(&uri, at(fresh)).await.expect("keys");
         assert_eq!((next.as_str(), publisher.asked()), ("two", 2), "{control}");
@@ -220,12 +236,21 @@ async fn older_keys_serve_while_the_publisher_is_away() {
     let uri = keys.destination(&publisher.url).expect("its URL");
     keys.current(&uri, at(0)).await.expect("keys");
     publisher.say(503, "public", "away");
-    for second in [300, 310, 329, 1000, 300 + STALE.seconds() - 1] {
+    // The attempts at 1000 and 3899 are waited for here, and by nobody else.
+    for (second, asked) in [
+        (300, 2),
+        (310, 2),
+        (329, 2),
+        (1000, 3),
+        (1029, 3),
+        (300 + STALE.seconds() - 1, 4),
+    ] {
         let older = keys.current(&uri, at(second)).await.expect("older keys");
         assert_eq!(*older, "one", "{second}");
+        until(|| publisher.asked() == asked).await;
+        settled(&keys, &uri, at(second)).await;
     }
-    // At 300, 1000 and 3899; the others are within 30 seconds of a failure.
-    assert_eq!(publisher.asked(), 1 + 3);
+    assert_eq!(publisher.asked(), 4);
     let bound = 300 + STALE.seconds();
     let outcome = keys.current(&uri, at(bound)).await;
     assert_eq!(outcome, Err(OutboundError::Status(503)));
@@ -234,6 +259,105 @@ async fn older_keys_serve_while_the_publisher_is_away() {
     assert_eq!(outcome, Err(OutboundError::Status(503)));
     let outcome = keys.current(&uri, at(bound + 29)).await;
     assert_eq!(*outcome.expect("it is back"), "two");
+}
+
+/// Waits for the end of the fetch that is under way, if there is one: whoever asks for it anew waits
+/// for that one, and within 30 seconds of it makes do with what came of it.
+async fn settled(keys: &RemoteDocuments<String>, uri: &Destination, now: Timestamp) {
+    keys.refreshed(uri, now).await.expect("what is kept");
+}
+
+/// Asks many times at once, of a publisher that may hang, and gives what all were told at once.
+async fn told_at_once(keys: &RemoteDocuments<String>, uri: &Destination, now: Timestamp) -> String {
+    let begun = Instant::now();
+    let mut told = Vec::new();
+    for _ in 0..50 {
+        told.push(keys.current(uri, now).await.expect("keys"));
+        tokio::task::yield_now().await;
+    }
+    assert!(begun.elapsed() < PATIENCE / 2, "{:?}", begun.elapsed());
+    told.dedup();
+    assert_eq!(told.len(), 1, "{told:?}");
+    told[0].to_string()
+}
+
+/// How long a fetch may take in the tests with a publisher that hangs.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn fresh_keys_are_fetched_ahead_and_nobody_waits() {
+    let publisher = Publisher::start(Duration::ZERO).await;
+    let keys = RemoteDocuments::new(private(PATIENCE), text);
+    let uri = keys.destination(&publisher.url).expect("its URL");
+    keys.current(&uri, at(0)).await.expect("keys");
+    publisher.say(200, "public", "two");
+    publisher.hang(true);
+    assert_eq!(told_at_once(&keys, &uri, at(224)).await, "one");
+    assert_eq!(publisher.asked(), 1);
+    assert_eq!(told_at_once(&keys, &uri, at(225)).await, "one");
+    until(|| publisher.asked() == 2).await;
+    assert_eq!(told_at_once(&keys, &uri, at(226)).await, "one");
+    settled(&keys, &uri, at(226)).await;
+    // It has failed, and is not tried again for 30 seconds.
+    assert_eq!(told_at_once(&keys, &uri, at(254)).await, "one");
+    assert_eq!(publisher.asked(), 2);
+    publisher.hang(false);
+    assert_eq!(*keys.current(&uri, at(255)).await.expect("keys"), "one");
+    until(|| publisher.asked() == 3).await;
+    settled(&keys, &uri, at(255)).await;
+    // The new ones are in force before the old ones would have ended, and fresh from then on.
+    assert_eq!(told_at_once(&keys, &uri, at(256)).await, "two");
+    assert_eq!(told_at_once(&keys, &uri, at(255 + 224)).await, "two");
+    assert_eq!(publisher.asked(), 3);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_publisher_that_hangs_but_the_first() {
+    let publisher = Publisher::start(Duration::ZERO).await;
+    let keys = RemoteDocuments::new(private(PATIENCE), text);
+    let uri = keys.destination(&publisher.url).expect("its URL");
+    keys.current(&uri, at(0)).await.expect("keys");
+    publisher.hang(true);
+    // Nobody asked in the last quarter, so somebody finds out.
+    let begun = Instant::now();
+    assert_eq!(*keys.current(&uri, at(300)).await.expect("keys"), "one");
+    assert!(begun.elapsed() >= PATIENCE);
+    let mut asked = publisher.asked();
+    for second in [330, 360, 1000, 300 + STALE.seconds() - 1] {
+        assert_eq!(told_at_once(&keys, &uri, at(second)).await, "one");
+        asked += 1;
+        until(|| publisher.asked() == asked).await;
+        // One attempt is under way, and nobody begins another.
+        assert_eq!(told_at_once(&keys, &uri, at(second)).await, "one");
+        settled(&keys, &uri, at(second)).await;
+        assert_eq!(told_at_once(&keys, &uri, at(second)).await, "one");
+        assert_eq!(publisher.asked(), asked, "{second}");
+    }
+    // Beyond the bound there is nothing to be told, and everybody waits for one attempt.
+    let begun = Instant::now();
+    let bound = at(300 + STALE.seconds() + 60);
+    let outcomes = tokio::join!(keys.current(&uri, bound), keys.current(&uri, bound));
+    let timed_out = Err(OutboundError::TimedOut(PATIENCE));
+    assert_eq!(outcomes, (timed_out.clone(), timed_out));
+    assert!(begun.elapsed() >= PATIENCE && begun.elapsed() < 2 * PATIENCE);
+    assert_eq!(publisher.asked(), asked + 1);
+}
+
+#[tokio::test]
+async fn the_first_attempt_that_succeeds_ends_the_outage() {
+    let publisher = Publisher::start(Duration::ZERO).await;
+    let keys = remote();
+    let uri = keys.destination(&publisher.url).expect("its URL");
+    keys.current(&uri, at(0)).await.expect("keys");
+    publisher.say(503, "public", "away");
+    keys.current(&uri, at(300)).await.expect("older keys");
+    publisher.say(200, "public", "two");
+    assert_eq!(*keys.current(&uri, at(329)).await.expect("keys"), "one");
+    assert_eq!(publisher.asked(), 2);
+    assert_eq!(*keys.current(&uri, at(330)).await.expect("keys"), "one");
+    until(|| publisher.asked() == 3).await;
+    settled(&keys, &uri, at(330)).await;
+    assert_eq!(*keys.current(&uri, at(330)).await.expect("keys"), "two");
 }
 
 #[tokio::test]
