@@ -221,7 +221,7 @@ async fn fresh_keys_do_not_wait_for_a_fetch() {
 
 #[tokio::test]
 async fn who_hangs_up_does_not_undo_the_fetch() {
-    let publisher = Publisher::start(Duration::from_millis(100)).await;
+    let publisher = Publisher::start(Duration::from_millis(800)).await;
     let keys = remote();
     let uri = keys.destination(&publisher.url).expect("its URL");
     for _ in 0..20 {
