@@ -277,3 +277,293 @@ fn keep_private(headers: &mut HeaderMap, earned: bool) {
     let value = value.unwrap_or_else(|_| HeaderValue::from_static("private"));
     headers.insert(CACHE_CONTROL, value);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::facts::{Bound, Facts};
+    use crate::oauth::scope::Scope;
+    use crate::oauth::time::Timestamp;
+    use crate::proxy::{Encoding, Headers, TrustedPeers, VerifyHeader};
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+                let value = HeaderValue::from_bytes(value.as_bytes()).expect("a value");
+                (name, value)
+            })
+            .collect()
+    }
+
+    /// All lines, one after the other.
+    fn shown(headers: &HeaderMap) -> Vec<String> {
+        headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())))
+            .collect()
+    }
+
+    fn identity() -> Identity {
+        let facts = Facts {
+            issuer: "https://as.example.com".into(),
+            subject: Some("alice".into()),
+            client_id: Some("c".into()),
+            scope: Scope::parse("a b").expect("a scope"),
+            audience: Vec::new(),
+            expires: Some(Timestamp::from_unix(1_600)),
+            bound: Bound::ToNothing,
+            acr: None,
+            auth_time: None,
+        };
+        Identity::new(&facts, 0)
+    }
+
+    fn reserved() -> Reserved {
+        let name = HeaderName::from_static;
+        let names = Headers {
+            certificate: name("x-ssl-cert"),
+            chain: Some(name("x-ssl-chain")),
+            verify: VerifyHeader {
+                name: Some(name("x-ssl-verify")),
+                required: false,
+            },
+            user: Some(name("x-remote-user")),
+            address: Some(name("x-forwarded-for")),
+            request_id: Some(name("x-request-id")),
+        };
+        let front = Front::new(TrustedPeers::default(), None, names, Encoding::AUTO);
+        Reserved::new(&front.expect("a front end"))
+    }
+
+    /// What an application sees of a request with those lines, without the lines that say who it is.
+    fn passed(lines: &[(&str, &str)], pass_token: bool) -> Vec<String> {
+        let mut headers = headers(lines);
+        onward(&mut headers, &reserved(), pass_token, &identity());
+        let mut shown = shown(&headers);
+        for said in [
+            "x-auth-subject: alice",
+            "x-auth-client-id: c",
+            "x-auth-scope: a b",
+            "x-auth-expires: 1600",
+            "x-auth-thumbprint: ",
+            "x-auth-issuer: https://as.example.com",
+        ] {
+            let at = shown.iter().position(|line| line == said);
+            shown.remove(at.unwrap_or_else(|| panic!("no {said} in {shown:?}")));
+        }
+        shown
+    }
+
+    fn returned(lines: &[(&str, &str)], cookie: Option<&str>, by_session: bool) -> Vec<String> {
+        let mut headers = headers(lines);
+        let cookie = cookie.map(|cookie| Secret::new(cookie.to_owned()));
+        back(&mut headers, cookie.as_ref(), by_session);
+        shown(&headers)
+    }
+
+    #[test]
+    fn nobody_but_the_gate_says_who_it_is() {
+        for name in [
+            "X-Auth-Subject",
+            "x_auth_subject",
+            "X-Auth_Subject",
+            "X.Auth.Subject",
+            "X!Auth~Subject",
+            "X-AUTH-CLIENT-ID",
+            "X-Auth-Scope",
+            "X-Auth-Expires",
+            "X-Auth-Thumbprint",
+            "X_Auth_Issuer",
+            "X-Gate-Status",
+            "X_Gate_Truncated",
+            "X-Gate-",
+            "X.Gate.Anything",
+            "X-Proxy-Secret",
+            "X_Proxy_Secret",
+            "X-SSL-Cert",
+            "X_SSL_Cert",
+            "X-SSL-Chain",
+            "X-SSL-Verify",
+            "X.SSL.Verify",
+            "X-Remote-User",
+            "Client-Cert",
+            "Client_Cert",
+            "Client-Cert-Chain",
+            "Connection",
+            "Keep-Alive",
+            "Keep_Alive",
+            "Proxy-Connection",
+            "Proxy-Authorization",
+            "Proxy-Authenticate",
+            "TE",
+            "Trailer",
+            "Upgrade",
+            "Expect",
+            "HTTP2-Settings",
+            "Transfer_Encoding",
+            "Content_Length",
+            "Authorization",
+        ] {
+            let kept = passed(&[("a", "1"), (name, "forged"), (name, "twice")], false);
+            assert_eq!(kept, ["a: 1"], "{name}");
+        }
+    }
+
+    #[test]
+    fn the_rest_is_passed_on_as_it_came() {
+        for (lines, kept) in [
+            (
+                &[
+                    ("Host", "a.example"),
+                    ("X-Forwarded-For", "192.0.2.1"),
+                    ("X-Forwarded-For", "192.0.2.2"),
+                    ("X-Request-Id", "7"),
+                    ("X-Authority", "x"),
+                    ("X-Gateway", "x"),
+                    ("X-Auth-Subject-2", "x"),
+                    ("Content-Length", "5"),
+                    ("Origin", "\u{e4}"),
+                ][..],
+                &[
+                    "host: a.example",
+                    "x-forwarded-for: 192.0.2.1",
+                    "x-forwarded-for: 192.0.2.2",
+                    "x-request-id: 7",
+                    "x-authority: x",
+                    "x-gateway: x",
+                    "x-auth-subject-2: x",
+                    "content-length: 5",
+                    "origin: \u{e4}",
+                ][..],
+            ),
+            // What Connection names ends here, but for what makes the message and what is set here.
+            (
+                &[
+                    ("Connection", "close, X-Hop,,a b"),
+                    ("Connection", "X-Auth-Subject, host, Content-Length"),
+                    ("X-Hop", "x"),
+                    ("Host", "h"),
+                    ("Content-Length", "5"),
+                ],
+                &["host: h", "content-length: 5"],
+            ),
+            // One way to say how long a body is.
+            (
+                &[("Transfer-Encoding", "chunked"), ("Content-Length", "5")],
+                &["transfer-encoding: chunked"],
+            ),
+            (
+                &[("Content-Length", "5"), ("Content-Length", "5")],
+                &["content-length: 5"],
+            ),
+            // Cookies of the gates, whatever else is in the line.
+            (&[("Cookie", "a=b;c=d")], &["cookie: a=b;c=d"]),
+            (&[("Cookie", "__Host-certbound-orders=x")], &[]),
+            (
+                &[("Cookie", "a=b;  __host-CERTBOUND-x=y; c=\"d\"")],
+                &["cookie: a=b; c=\"d\""],
+            ),
+            (
+                &[
+                    ("Cookie", "__Host-certbound-a=1"),
+                    ("Cookie", "x=__Host-certbound-a=1"),
+                    ("Cookie", "b=2; __Host-certbound-b=2"),
+                ],
+                &["cookie: x=__Host-certbound-a=1", "cookie: b=2"],
+            ),
+        ] {
+            let mut got = passed(lines, false);
+            let mut kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+            got.sort();
+            kept.sort();
+            assert_eq!(got, kept, "{lines:?}");
+        }
+        let token = passed(&[("Authorization", "Bearer a")], true);
+        assert_eq!(token, ["authorization: Bearer a"]);
+    }
+
+    #[test]
+    fn on_the_way_back() {
+        const OURS: &str = "__Host-certbound-a=1; Path=/";
+        for (lines, cookie, by_session, expected) in [
+            (
+                &[
+                    ("Connection", "close, X-Hop"),
+                    ("X-Hop", "x"),
+                    ("Keep-Alive", "timeout=5"),
+                    ("Transfer-Encoding", "chunked"),
+                    ("Content-Length", "5"),
+                    ("Trailer", "X"),
+                    ("X-Auth-Subject", "x"),
+                    ("X_Gate_Status", "x"),
+                    ("X-App", "kept"),
+                ][..],
+                None,
+                false,
+                &["x-app: kept"][..],
+            ),
+            (
+                &[
+                    ("Set-Cookie", "a=b"),
+                    ("Set-Cookie", "__Host-certbound-a=forged"),
+                    ("Set-Cookie", " __HOST-certbound-b=forged"),
+                    ("Set-Cookie", "=__Host-certbound-a=forged"),
+                    ("Set-Cookie", "c=d; Path=/"),
+                ],
+                Some(OURS),
+                false,
+                &[
+                    "set-cookie: a=b",
+                    "set-cookie: c=d; Path=/",
+                    "set-cookie: __Host-certbound-a=1; Path=/",
+                    "cache-control: private",
+                ],
+            ),
+            (
+                &[("Cache-Control", "public, max-age=9")],
+                None,
+                false,
+                &["cache-control: public, max-age=9"],
+            ),
+            (
+                &[("Cache-Control", "public, max-age=9")],
+                None,
+                true,
+                &["cache-control: public, max-age=9"],
+            ),
+            (
+                &[("Cache-Control", "max-age=9")],
+                None,
+                true,
+                &["cache-control: max-age=9, private"],
+            ),
+            (&[], None, true, &["cache-control: private"]),
+            (
+                &[("Cache-Control", "no-store")],
+                None,
+                true,
+                &["cache-control: no-store"],
+            ),
+            (
+                &[
+                    ("Cache-Control", "PUBLIC"),
+                    ("Cache-Control", "s-maxage=9, max-age=3"),
+                ],
+                Some(OURS),
+                false,
+                &[
+                    "cache-control: max-age=3, private",
+                    "set-cookie: __Host-certbound-a=1; Path=/",
+                ],
+            ),
+        ] {
+            let mut got = returned(lines, cookie, by_session);
+            let mut expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+            got.sort();
+            expected.sort();
+            assert_eq!(got, expected, "{lines:?}");
+        }
+    }
+}
