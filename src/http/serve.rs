@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, watch};
 use super::body::Body;
 use super::gate;
 use super::listen::{Accepted, Listener};
-use super::pass::{self, Line, Passages, Slot};
+use super::pass::{self, Caller, Passages, Slot};
 use super::patience::Patience;
 use super::request;
 use super::router::{Route, Router};
@@ -150,12 +150,12 @@ where
     let tunnel = slot.clone();
     let service = service_fn(move |request| {
         let site = Arc::clone(&site);
-        let line = Line {
+        let caller = Caller {
             peer,
             busy: Arc::new(phase.header_read()),
             slot: slot.clone(),
         };
-        async move { Ok::<_, Infallible>(answer(&site, &line, request).await) }
+        async move { Ok::<_, Infallible>(answer(&site, &caller, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -202,9 +202,9 @@ struct Seen {
     cors: bool,
 }
 
-async fn answer(site: &Site, line: &Line, request: http::Request<Incoming>) -> Response<Body> {
+async fn answer(site: &Site, caller: &Caller, request: http::Request<Incoming>) -> Response<Body> {
     let began = Instant::now();
-    let peer = line.peer;
+    let peer = caller.peer;
     let mut seen = Seen {
         endpoint: "none",
         cors: false,
@@ -214,7 +214,7 @@ async fn answer(site: &Site, line: &Line, request: http::Request<Incoming>) -> R
     if route.is_none()
         && let Some(found) = site.passages.find(request.uri())
     {
-        let response = pass::answer(site, found, line, request, &mut id).await;
+        let response = pass::answer(site, found, caller, request, &mut id).await;
         let seconds = began.elapsed().as_secs_f64();
         site.server
             .metrics

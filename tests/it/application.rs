@@ -99,6 +99,7 @@ impl Seen {
         });
     }
 
+    #[expect(clippy::too_many_lines, reason = "one table of what it can do")]
     fn serve(&self, stream: impl Duplex) -> std::io::Result<()> {
         let mut stream = BufReader::with_capacity(PIECE, stream);
         loop {
@@ -161,6 +162,10 @@ impl Seen {
                                  X-Hop: x\r\nKeep-Alive: timeout=3\r\nCache-Control: public, max-age=60\r\n";
                     say(&mut stream, &answer(lines, "forged"))?;
                 }
+                "coded" => say(
+                    &mut stream,
+                    "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                )?,
                 "vanish" => return Ok(()),
                 "garbage" => {
                     say(&mut stream, "SSH-2.0-OpenSSH_9.6\r\n\r\n")?;
@@ -259,7 +264,7 @@ fn upload(stream: &mut impl std::io::BufRead, head: &str) -> std::io::Result<u64
         .nth(1)
         .and_then(|rest| rest.lines().next()?.parse::<u64>().ok())
         .unwrap_or(0);
-    if length == 0 || length % PIECE as u64 != 0 {
+    if length == 0 || !length.is_multiple_of(PIECE as u64) {
         std::io::copy(&mut stream.by_ref().take(length), &mut std::io::sink())?;
         return Ok(length);
     }

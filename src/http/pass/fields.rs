@@ -112,6 +112,16 @@ pub(super) fn back(headers: &mut HeaderMap, cookie: Option<&Secret>, by_session:
     }
 }
 
+/// Whether a body is coded for its way in a manner besides chunks (RFC 9112 section 7), which would have
+/// to be undone and never is offered here.
+pub(super) fn is_coded_otherwise(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(TRANSFER_ENCODING).iter();
+    let plain = lines
+        .next()
+        .is_none_or(|line| line.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    !plain || lines.next().is_some()
+}
+
 /// Whether a header is asked for by a list such as that of `Connection`.
 pub(super) fn lists(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
     members(headers, name).any(|member| member.eq_ignore_ascii_case(wanted.as_bytes()))
@@ -175,6 +185,13 @@ fn one_length(headers: &mut HeaderMap) {
     }
 }
 
+/// The cookies of one line (RFC 6265 section 4.2.1).
+fn cookies(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes()
+        .split(|b| *b == b';')
+        .map(<[u8]>::trim_ascii)
+}
+
 fn is_ours(cookie: &[u8]) -> bool {
     cookie
         .get(..OUR_COOKIES.len())
@@ -186,28 +203,16 @@ fn drop_our_cookies(headers: &mut HeaderMap) {
     let Entry::Occupied(mut lines) = headers.entry(COOKIE) else {
         return;
     };
-    let pairs = |line: &HeaderValue| -> Vec<Vec<u8>> {
-        let pairs = line
-            .as_bytes()
-            .split(|b| *b == b';')
-            .map(<[u8]>::trim_ascii);
-        pairs.map(<[u8]>::to_vec).collect()
-    };
-    if !lines
-        .iter()
-        .any(|line| pairs(line).iter().any(|pair| is_ours(pair)))
-    {
+    if !lines.iter().any(|line| cookies(line).any(is_ours)) {
         return;
     }
     let mut kept: Vec<HeaderValue> = Vec::new();
     for line in lines.iter() {
-        let mut pairs = pairs(line);
-        pairs.retain(|pair| !is_ours(pair));
-        if pairs.iter().all(Vec::is_empty) {
-            continue;
+        let others: Vec<&[u8]> = cookies(line).filter(|cookie| !is_ours(cookie)).collect();
+        if others.iter().any(|cookie| !cookie.is_empty()) {
+            // Parts of a header value make a header value.
+            kept.extend(HeaderValue::from_bytes(&others.join(&b"; "[..])).ok());
         }
-        // Parts of a header value make a header value.
-        kept.extend(HeaderValue::from_bytes(&pairs.join(&b"; "[..])).ok());
     }
     let mut kept = kept.into_iter();
     match kept.next() {

@@ -39,9 +39,9 @@ pub(super) const NAME: &str = "pass";
 /// Everything that is passed on.
 #[derive(Debug)]
 pub struct Passages {
-    /// With the longest path first, as are [`Self::passages`].
+    /// With the longest path first, as are [`Self::ways`].
     prefixes: Vec<Prefix>,
-    passages: Vec<Way>,
+    ways: Vec<Way>,
     reserved: Reserved,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct Found<'a> {
 }
 
 /// A connection with a client, as far as whoever passes something on needs it.
-pub(super) struct Line {
+pub(super) struct Caller {
     /// Who is at the other end.
     pub(super) peer: Peer,
     /// Keeps the connection busy.
@@ -87,10 +87,10 @@ impl Passages {
             })
             .collect();
         ways.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
-        let (prefixes, passages) = ways.into_iter().unzip();
+        let (prefixes, ways) = ways.into_iter().unzip();
         Self {
             prefixes,
-            passages,
+            ways,
             reserved: Reserved::new(front),
         }
     }
@@ -104,7 +104,7 @@ impl Passages {
         };
         Some(Found {
             passages: self,
-            way: self.passages.get(at)?,
+            way: self.ways.get(at)?,
             malformed,
         })
     }
@@ -131,7 +131,7 @@ impl Way {
 pub(super) async fn answer(
     site: &Site,
     found: Found<'_>,
-    line: &Line,
+    caller: &Caller,
     request: Request<Incoming>,
     id: &mut Arc<str>,
 ) -> Response<Body> {
@@ -141,10 +141,9 @@ pub(super) async fn answer(
         // Which gates there are does not change.
         return respond(empty(StatusCode::SERVICE_UNAVAILABLE), false);
     };
-    line.busy.passes();
-    let body = Upload::new(body, &parts, Arc::clone(&line.busy));
-    let outcome = ask(site, found, guard, line.peer, &parts, id).await;
-    gate::told(guard, &outcome, id, line.peer);
+    let body = Upload::new(body, &parts, Arc::clone(&caller.busy));
+    let outcome = ask(site, found, guard, caller.peer, &parts, id).await;
+    gate::told(guard, &outcome, id, caller.peer);
     let allowed = match outcome {
         Ok(allowed) => allowed,
         Err(error) => {
@@ -152,25 +151,27 @@ pub(super) async fn answer(
             return finished(refused(guard.gate(), &error), unread);
         }
     };
+    // Only who is let through may take its time.
+    caller.busy.passes();
     let by_session = !parts.headers.contains_key(AUTHORIZATION);
     let upgrade = tunnel::asked(&mut parts, !body.is_end_stream());
     let request = onward(found, &allowed, parts, body, upgrade.is_some());
     match found.way.pool.send(request).await {
-        Err(failed) => failure(found.way, guard, &failed, id, line.peer),
+        Err(failed) => failure(found.way, guard, &failed, id, caller.peer),
         Ok((answer, link)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let agrees = tunnel::names_the_protocol(answer.headers());
             match upgrade.filter(|_| agrees) {
-                Some(client) => switch(client, answer, link, line, &allowed),
-                None => {
-                    let failed = "the application speaks another protocol, and was not asked to";
-                    failure(found.way, guard, &failed, id, line.peer)
-                }
+                Some(client) => switch(client, answer, link, caller, &allowed),
+                None => failure(found.way, guard, &Failed::OtherProtocol, id, caller.peer),
             }
+        }
+        Ok((answer, _)) if fields::is_coded_otherwise(answer.headers()) => {
+            failure(found.way, guard, &Failed::OtherCoding, id, caller.peer)
         }
         Ok((answer, link)) => {
             let (mut parts, body) = answer.into_parts();
             fields::back(&mut parts.headers, allowed.cookie.as_ref(), by_session);
-            let download = Download::new(body, link, Arc::clone(&line.busy));
+            let download = Download::new(body, link, Arc::clone(&caller.busy));
             let mut answer = Response::new(Body::Passed(Box::new(download)));
             *answer.status_mut() = parts.status;
             *answer.headers_mut() = parts.headers;
@@ -189,9 +190,11 @@ async fn ask(
     id: &mut Arc<str>,
 ) -> Result<Allowed, Refused> {
     let nameless = parts.version == Version::HTTP_11 && !parts.headers.contains_key(HOST);
+    let coded = fields::is_coded_otherwise(&parts.headers);
     let malformed = found
         .malformed
-        .or(nameless.then_some("there is no Host header"));
+        .or(nameless.then_some("there is no Host header"))
+        .or(coded.then_some("the transfer coding is another than chunked"));
     if let Some(cause) = malformed {
         let token = parts.headers.contains_key(AUTHORIZATION);
         return Err(Refused::new(Why::Malformed { token }, cause));
@@ -238,15 +241,15 @@ fn switch(
     client: hyper::upgrade::OnUpgrade,
     mut answer: Response<Incoming>,
     link: Link,
-    line: &Line,
+    caller: &Caller,
     allowed: &Allowed,
 ) -> Response<Body> {
     let application = hyper::upgrade::on(&mut answer);
-    line.slot.put(tunnel::Tunnel::new(
+    caller.slot.put(tunnel::Tunnel::new(
         client,
         application,
         link,
-        Arc::clone(&line.busy),
+        Arc::clone(&caller.busy),
     ));
     let mut headers = std::mem::take(answer.headers_mut());
     fields::back(&mut headers, allowed.cookie.as_ref(), false);
@@ -258,8 +261,13 @@ fn switch(
 }
 
 /// What the client hears when there is no answer, and the line in the log, which says why.
-fn failure(way: &Way, guard: &Guard, failed: &impl Cause, id: &str, peer: Peer) -> Response<Body> {
-    let code = failed.status();
+fn failure(way: &Way, guard: &Guard, failed: &Failed, id: &str, peer: Peer) -> Response<Body> {
+    let code = match failed {
+        Failed::Silent => StatusCode::GATEWAY_TIMEOUT,
+        Failed::Client(Fault::Stalled) => StatusCode::REQUEST_TIMEOUT,
+        Failed::Client(Fault::Broken) => StatusCode::BAD_REQUEST,
+        _ => StatusCode::BAD_GATEWAY,
+    };
     let (status, gate) = (code.as_u16(), guard.gate().name().as_str());
     let (upstream, peer) = (way.pool.upstream().to_string(), whom(peer));
     let cause = one_line(&failed.to_string());
@@ -287,26 +295,6 @@ fn failure(way: &Way, guard: &Guard, failed: &impl Cause, id: &str, peer: Peer) 
         );
     }
     finished(empty(code), true)
-}
-
-/// Why there is no answer, and what the client is told.
-trait Cause: ToString {
-    fn status(&self) -> StatusCode {
-        StatusCode::BAD_GATEWAY
-    }
-}
-
-impl Cause for &'static str {}
-
-impl Cause for Failed {
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Unreachable(_) | Self::NotInTime | Self::NoAnswer(_) => StatusCode::BAD_GATEWAY,
-            Self::Silent => StatusCode::GATEWAY_TIMEOUT,
-            Self::Client(Fault::Stalled) => StatusCode::REQUEST_TIMEOUT,
-            Self::Client(Fault::Broken) => StatusCode::BAD_REQUEST,
-        }
-    }
 }
 
 fn empty(status: StatusCode) -> Reply {

@@ -48,6 +48,10 @@ pub(super) enum Failed {
     NoAnswer(hyper::Error),
     /// It sent nothing at all for too long.
     Silent,
+    /// It changed to a protocol that it was not asked for.
+    OtherProtocol,
+    /// Its answer has a transfer coding that nobody offered to undo.
+    OtherCoding,
     /// The client did not send the body.
     Client(Fault),
 }
@@ -73,6 +77,12 @@ impl fmt::Display for Failed {
                 "the application sent nothing for {} s",
                 ANSWER_TIME.as_secs()
             ),
+            Self::OtherProtocol => {
+                f.write_str("the application changed to a protocol that it was not asked for")
+            }
+            Self::OtherCoding => {
+                f.write_str("the application's answer has a transfer coding besides chunked")
+            }
             Self::Client(Fault::Stalled) => f.write_str("the client stopped sending the body"),
             Self::Client(Fault::Broken) => f.write_str("the body could not be read"),
         }
@@ -112,6 +122,11 @@ impl Drop for Link {
 }
 
 impl Link {
+    /// The application at its other end.
+    pub(super) fn upstream(&self) -> &Upstream {
+        &self.pool.upstream
+    }
+
     /// Keeps it for another request.
     pub(super) fn keep(self) {
         let pool = Arc::clone(&self.pool);

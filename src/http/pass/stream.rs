@@ -254,6 +254,13 @@ impl Body for Download {
                     this.ended = true;
                     Poll::Ready(None)
                 }
+                Poll::Ready(Some(Err(error))) => {
+                    if let Some(link) = this.link.take() {
+                        let upstream = link.upstream().to_string();
+                        tracing::warn!(upstream, cause = %error, "an application's answer broke off");
+                    }
+                    Poll::Ready(Some(Err(error)))
+                }
                 other => other,
             };
         }
