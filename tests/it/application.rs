@@ -162,6 +162,16 @@ impl Seen {
                                  X-Hop: x\r\nKeep-Alive: timeout=3\r\nCache-Control: public, max-age=60\r\n";
                     say(&mut stream, &answer(lines, "forged"))?;
                 }
+                "stall" => {
+                    say(
+                        &mut stream,
+                        "HTTP/1.1 200 OK\r\nContent-Length: 30\r\n\r\n0123456789",
+                    )?;
+                    // Until the other side has gone.
+                    let _ = stream.read(&mut [0; 1]);
+                    self.heads.lock().expect("no panic").push("gone".to_owned());
+                    return Ok(());
+                }
                 "coded" => say(
                     &mut stream,
                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
