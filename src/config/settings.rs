@@ -166,7 +166,13 @@ impl Settings {
             .unwrap_or_default();
 
         cross::addresses(reader, &listen, fcgi_listen.as_ref(), admin_listen.as_ref());
-        cross::trust(reader, &trusted_proxies, &listen, listen_mode);
+        cross::trust(
+            reader,
+            &trusted_proxies,
+            &listen,
+            fcgi_listen.as_ref(),
+            listen_mode,
+        );
         cross::verification(reader, front_end_verifies, verify_header.as_ref());
         cross::headers(
             reader,
