@@ -16,7 +16,7 @@ use crate::endpoint::gate::{Allowed, Guard, refused};
 use crate::gate::credential::Asked;
 use crate::gate::{GateName, Refused, Why};
 use crate::http::gate::told;
-use crate::http::serve::{Site, one_line};
+use crate::http::serve::Site;
 use crate::proxy::Peer;
 
 /// Decides about a request with those parameters, and gives the CGI header that says so.
@@ -46,14 +46,14 @@ pub(super) async fn answer(
     let (guard, outcome) = match read {
         Err(cause) => (fallback, malformed(false, &cause)),
         Ok(variables) => {
-            let name = variables.gate().unwrap_or(GateName::DEFAULT.as_bytes());
-            let named = std::str::from_utf8(name).ok();
-            match named.and_then(|name| gates.named(name)) {
+            let name = variables.gate().map(String::from_utf8_lossy);
+            let name = name.as_deref().unwrap_or(GateName::DEFAULT);
+            match gates.named(name) {
                 None => {
                     let there: Vec<&str> = gates.iter().map(|guard| name_of(guard)).collect();
                     let cause = format!(
                         "GATE_NAME is {:?}, and there are the gates {}",
-                        one_line(&String::from_utf8_lossy(name)),
+                        name.chars().take(64).collect::<String>(),
                         there.join(", ")
                     );
                     (fallback, malformed(variables.has_authorization(), &cause))
