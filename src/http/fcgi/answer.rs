@@ -12,7 +12,7 @@ use http::header::CONTENT_LENGTH;
 use super::record::Malformed;
 use super::variables::Variables;
 use crate::endpoint::Reply;
-use crate::endpoint::gate::{Allowed, Guard, refused};
+use crate::endpoint::gate::{Allowed, Gates, Guard, refused};
 use crate::gate::credential::Asked;
 use crate::gate::{GateName, Refused, Why};
 use crate::http::gate::told;
@@ -36,35 +36,28 @@ pub(super) async fn answer(
         .named(GateName::DEFAULT)
         .or_else(|| gates.iter().next())
         .ok_or(Malformed::NoGate)?;
-    let malformed =
-        |token, cause: &dyn std::fmt::Display| Err(Refused::new(Why::Malformed { token }, cause));
-    let mut address = None;
     let read = match parameters {
         Ok(stream) => Variables::read(stream).map_err(|error| error.to_string()),
         Err(cause) => Err(cause.to_owned()),
     };
-    let (guard, outcome) = match read {
-        Err(cause) => (fallback, malformed(false, &cause)),
+    let mut address = None;
+    let (named, outcome) = match &read {
+        Err(cause) => {
+            let why = Why::Malformed { token: false };
+            (None, Err(Refused::new(why, cause)))
+        }
         Ok(variables) => {
             let name = variables.gate().map(String::from_utf8_lossy);
             let name = name.as_deref().unwrap_or(GateName::DEFAULT);
-            match gates.named(name) {
-                None => {
-                    let there: Vec<&str> = gates.iter().map(|guard| name_of(guard)).collect();
-                    let cause = format!(
-                        "GATE_NAME is {:?}, and there are the gates {}",
-                        name.chars().take(64).collect::<String>(),
-                        there.join(", ")
-                    );
-                    (fallback, malformed(variables.has_authorization(), &cause))
-                }
-                Some(guard) => (
-                    guard,
-                    ask(site, guard, peer, &variables, &mut id, &mut address).await,
-                ),
-            }
+            let named = gates.named(name);
+            let outcome = match named {
+                Some(guard) => ask(site, guard, peer, variables, &mut id, &mut address).await,
+                None => Err(nameless(name, &gates, variables)),
+            };
+            (named, outcome)
         }
     };
+    let guard = named.unwrap_or(fallback);
     told(guard, &outcome, &id, peer, address);
     let (status, text) = match &outcome {
         Ok(through) => (StatusCode::OK, allowed_text(through)),
@@ -79,8 +72,21 @@ pub(super) async fn answer(
     Ok(text)
 }
 
-fn name_of(guard: &Guard) -> &str {
-    guard.gate().name().as_str()
+/// There is no gate of that name: the web server's configuration and ours do not go together.
+fn nameless(name: &str, gates: &Gates, variables: &Variables<'_>) -> Refused {
+    let there: Vec<&str> = gates
+        .iter()
+        .map(|guard| guard.gate().name().as_str())
+        .collect();
+    let name: String = name.chars().take(64).collect();
+    let why = Why::Malformed {
+        token: variables.has_authorization(),
+    };
+    let there = there.join(", ");
+    Refused::new(
+        why,
+        format!("GATE_NAME is {name:?}, and there are the gates {there}"),
+    )
 }
 
 async fn ask(
