@@ -13,6 +13,7 @@ mod chain;
 mod fastcgi_client;
 mod fcgi;
 mod gate;
+mod gate_matrix;
 mod gate_others;
 mod introspect;
 mod jose;
