@@ -82,6 +82,7 @@ fn a_session_ends_with_its_token_elsewhere() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn jo_01_at_07_what_is_no_access_token_of_that_issuer() {
     let other = Other::new();
     let server = start(&other);
