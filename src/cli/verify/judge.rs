@@ -29,7 +29,7 @@ pub(super) async fn judged(
         Err(own::NoPlace::Fault(fault)) => return Err(vec![fault]),
         Err(own::NoPlace::Unavailable(why)) => {
             let refused = Refused::new(Why::Unavailable, why);
-            return Ok(end(question, steps, "", Err(refused)));
+            return Ok(end(question, steps, "", &Err(refused)));
         }
     };
     let here = match place {
@@ -55,7 +55,7 @@ pub(super) async fn judged(
     let server = own::server(question, trust, here, world)
         .map_err(|finding: Finding| vec![finding.to_string()])?;
     let (check, outcome) = decided(question, &server, steps).await;
-    Ok(end(question, steps, check, outcome))
+    Ok(end(question, steps, check, &outcome))
 }
 
 /// What the token claims, held against the gate: what is not verified here decides nothing.
@@ -154,9 +154,9 @@ pub(super) fn end(
     question: &Question<'_>,
     steps: &mut Vec<String>,
     check: &str,
-    outcome: Result<Allowed, Refused>,
+    outcome: &Result<Allowed, Refused>,
 ) -> Outcome {
-    let reply = match &outcome {
+    let reply = match outcome {
         Ok(through) => allowed(through),
         Err(error) => {
             let verdict = match error.why() {

@@ -165,16 +165,14 @@ fn verified(
         .build()
         .map_err(|error| vec![format!("the runtime could not be started: {error}")])?;
     let mut steps = vec![words::gate(guard.gate().rules())];
-    let seen = match malformed {
-        Some(why) => Err(Refused::new(Why::Malformed { token: true }, why)),
-        None => shown(&question),
-    };
-    let (answer, allowed) = match seen {
-        Err(refused) => judge::end(&question, &mut steps, "", Err(refused)),
-        Ok(()) => {
-            steps.push(words::token(question.text));
-            runtime.block_on(judge::judged(&question, trust, world, &mut steps))?
-        }
+    let unseen = malformed
+        .map(|why| Refused::new(Why::Malformed { token: true }, why))
+        .or_else(|| shown(&question).err());
+    let (answer, allowed) = if let Some(refused) = unseen {
+        judge::end(&question, &mut steps, "", &Err(refused))
+    } else {
+        steps.push(words::token(question.text));
+        runtime.block_on(judge::judged(&question, trust, world, &mut steps))?
     };
     Ok(Decision {
         supposed,
@@ -241,9 +239,8 @@ fn certificate(
 fn shown(question: &Question<'_>) -> Result<(), Refused> {
     let malformed = |cause: &str| Refused::new(Why::Malformed { token: true }, cause);
     let line = Secret::new(format!("Bearer {}", question.text));
-    let mut value = HeaderValue::from_str(line.expose()).map_err(|_| {
-        malformed("the token holds line breaks or octets that are not printable ASCII")
-    })?;
+    let mut value = HeaderValue::from_str(line.expose())
+        .map_err(|_| malformed("the token holds a line break or another control character"))?;
     value.set_sensitive(true);
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, value);

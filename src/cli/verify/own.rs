@@ -96,13 +96,13 @@ pub(super) async fn place(question: &Question<'_>) -> Result<Place, NoPlace> {
             let kept = format!("no records, as there is no file {} yet", path.display());
             (nowhere().await?, kept)
         }
-        StoreUrl::File(path) => match load::store_unless_in_use(settings).await? {
-            Some(store) => (store, format!("the records in {}", path.display())),
-            None => {
+        StoreUrl::File(path) => {
+            let Some(store) = load::store_unless_in_use(settings).await? else {
                 let held = format!("in {}, which a running server holds", path.display());
                 return running(question, &held).await;
-            }
-        },
+            };
+            (store, format!("the records in {}", path.display()))
+        }
         StoreUrl::Redis(_) => (
             load::store(settings).await?,
             "the records in Redis".to_owned(),
