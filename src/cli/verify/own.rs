@@ -86,11 +86,7 @@ pub(super) async fn place(question: &Question<'_>) -> Result<Place, NoPlace> {
     }
     let (store, kept) = match &settings.store {
         StoreUrl::Memory => {
-            return running(
-                question,
-                "in the memory of the server that runs, as --store memory: has it",
-            )
-            .await;
+            return running(question, "the running server (--store memory:)").await;
         }
         StoreUrl::File(path) if matches!(path.try_exists(), Ok(false)) => {
             let kept = format!("no records, as there is no file {} yet", path.display());
@@ -98,7 +94,7 @@ pub(super) async fn place(question: &Question<'_>) -> Result<Place, NoPlace> {
         }
         StoreUrl::File(path) => {
             let Some(store) = load::store_unless_in_use(settings).await? else {
-                let held = format!("in {}, which a running server holds", path.display());
+                let held = format!("the running server that holds {}", path.display());
                 return running(question, &held).await;
             };
             (store, format!("the records in {}", path.display()))
@@ -127,24 +123,23 @@ pub(super) async fn place(question: &Question<'_>) -> Result<Place, NoPlace> {
     Ok(Place::Here(Here { store, keys, how }))
 }
 
-async fn running(question: &Question<'_>, kept: &str) -> Result<Place, NoPlace> {
-    let what = if is_opaque(question.text) {
-        "its record, which alone says what it means, is"
-    } else {
-        "whether it was revoked is known"
-    };
-    let folder = match &question.settings.keys {
-        KeysPlace::Directory(folder) if !is_opaque(question.text) => Some(folder),
+async fn running(question: &Question<'_>, who: &str) -> Result<Place, NoPlace> {
+    let opaque = is_opaque(question.text);
+    let keys = match &question.settings.keys {
+        KeysPlace::Directory(folder) if !opaque => {
+            let keys = read_keys(&Keyring::Folder(folder.clone()), question).await?;
+            Some(keys).filter(|keys| !keys.keys().is_empty())
+        }
         _ => None,
     };
-    let keys = match folder {
-        Some(folder) => Some(read_keys(&Keyring::Folder(folder.clone()), question).await?),
-        None => None,
+    let what = match (opaque, &keys) {
+        (true, _) => "what its record says is",
+        (false, Some(_)) => "whether it was revoked is",
+        (false, None) => "the signing keys, and whether it was revoked, are",
     };
-    Ok(Place::Running {
-        keys: keys.filter(|keys| !keys.keys().is_empty()),
-        why: format!("it is judged as our own, and {what} only {kept}, which is asked at the end"),
-    })
+    let why =
+        format!("it is judged as our own: {what} known only to {who}, which is asked at the end");
+    Ok(Place::Running { keys, why })
 }
 
 async fn read_keys(keyring: &Keyring, question: &Question<'_>) -> Result<KeySet, NoPlace> {

@@ -63,7 +63,7 @@ fn verify_asks_the_server_that_runs() {
             Some("p256"),
             "default",
             0,
-            "its record, which alone says what it means, is only in the memory",
+            "what its record says is known only to the running server (--store memory:)",
             "answer: 200; X-Auth-Subject: opaque",
         ),
         (
@@ -128,7 +128,7 @@ fn verify_asks_whoever_holds_the_file() {
     let token = here.issued("by-dn");
     here.verify(&token, Some("p256"), &[&store]).expect(
         0,
-        ", which a running server holds, which is asked at the end",
+        "known only to the running server that holds ",
         "",
     );
     drop(serving);
