@@ -144,7 +144,8 @@ impl Window {
 }
 
 impl Presented {
-    /// A certificate as if a trusted web server had forwarded it and verified it, for `explain`.
+    /// A certificate as if a trusted web server had forwarded it and verified it, for `explain` and
+    /// `verify`.
     pub fn supposed(
         certificate: ClientCertificate,
         chain: Vec<Vec<u8>>,
@@ -166,8 +167,7 @@ impl Presented {
     }
 
     /// A request on its own, without a certificate.
-    #[cfg(test)]
-    pub fn nothing() -> Self {
+    pub const fn nothing() -> Self {
         Self {
             seen: None,
             verdict: Verdict::NotAsked,

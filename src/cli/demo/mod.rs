@@ -13,7 +13,7 @@ mod front;
 mod pki;
 mod story;
 mod tell;
-mod wire;
+pub(super) mod wire;
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
