@@ -14,6 +14,7 @@ mod logging;
 mod matching;
 mod ready;
 mod serve;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -81,6 +82,7 @@ pub fn command() -> Command {
         .subcommand(inspect::command())
         .subcommand(matching::command())
         .subcommand(explain::command())
+        .subcommand(verify::command())
         .subcommand(keys::command())
         .subcommand(completions::command())
 }
@@ -103,6 +105,7 @@ pub fn run(arguments: Vec<OsString>, world: World, out: &mut dyn Write) -> Ended
         Some(("inspect", matches)) => inspect::run(matches, world, out),
         Some(("match", matches)) => matching::run(matches, out),
         Some(("explain", matches)) => explain::run(matches, world, out),
+        Some(("verify", matches)) => verify::run(matches, world, out),
         Some(("keys", matches)) => keys::run(matches, world, out),
         Some(("completions", matches)) => completions::run(matches, out),
         _ => Ended::Usage,

@@ -9,42 +9,107 @@ use crate::proxy::presented::Presented;
 /// How far the clock of the one who authenticated the user may be ahead of ours.
 const SKEW: Lifetime = Lifetime::from_seconds(30);
 
+/// One of the things that are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Check {
+    /// Whether tokens of this issuer are taken.
+    Issuer,
+    /// Whether the token is alive.
+    Time,
+    /// Whether the bearer holds what the token is bound to (RFC 8705 section 3).
+    Possession,
+    /// Whether the token is meant for what is behind the gate (RFC 9068 section 4).
+    Audience,
+    /// Whether the user was authenticated well and lately enough (RFC 9470).
+    UserAuthentication,
+    /// Whether the token allows enough (RFC 6750 section 3.1).
+    Scope,
+}
+
+impl Check {
+    /// All of them, in the order in which they are made.
+    pub const ALL: &'static [Self] = &[
+        Self::Issuer,
+        Self::Time,
+        Self::Possession,
+        Self::Audience,
+        Self::UserAuthentication,
+        Self::Scope,
+    ];
+
+    /// What it is about.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::Time => "time",
+            Self::Possession => "possession",
+            Self::Audience => "audience",
+            Self::UserAuthentication => "user authentication",
+            Self::Scope => "scope",
+        }
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn make(
+        self,
+        gate: &Gate,
+        facts: &Facts,
+        presented: &Presented,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let rules = gate.rules();
+        let not_good = |cause: String| Refused::new(Why::InvalidToken, cause);
+        match self {
+            Self::Issuer if !gate.trusts(&facts.issuer) => {
+                Err(not_good(format!("no tokens of {} are taken", facts.issuer)))
+            }
+            Self::Time if facts.expires.is_some_and(|end| end <= now) => {
+                Err(not_good("the token has expired".into()))
+            }
+            Self::Issuer | Self::Time => Ok(()),
+            Self::Possession => possession(rules, facts.bound, presented, now).map_err(not_good),
+            Self::Audience => audience(rules, facts).map_err(not_good),
+            Self::UserAuthentication => authentication(rules, facts, now)
+                .map_err(|cause| Refused::new(Why::InsufficientUserAuthentication, cause)),
+            Self::Scope => match rules.scopes.beyond(&facts.scope) {
+                Some(missing) => Err(Refused::new(
+                    Why::InsufficientScope,
+                    format!("the token has not the scope {missing}"),
+                )),
+                None => Ok(()),
+            },
+        }
+    }
+}
+
 /// Decides.
 ///
 /// # Errors
-/// The first thing that is missing, in this order: the issuer, time, possession, audience, the user's
-/// authentication, scope.
+/// The first thing that is missing, in the order of [`Check::ALL`].
 pub fn decide(
     gate: &Gate,
     facts: &Facts,
     presented: &Presented,
     now: Timestamp,
 ) -> Result<(), Refused> {
-    let not_good = |cause: String| Refused::new(Why::InvalidToken, cause);
-    let rules = gate.rules();
-    if !gate.trusts(&facts.issuer) {
-        return Err(not_good(format!("no tokens of {} are taken", facts.issuer)));
-    }
-    if facts.expires.is_some_and(|end| end <= now) {
-        return Err(not_good("the token has expired".into()));
-    }
-    possession(rules, facts.bound, presented, now).map_err(not_good)?;
+    Check::ALL
+        .iter()
+        .try_for_each(|check| check.make(gate, facts, presented, now))
+}
+
+/// Whether the token is meant for one of those that the gate guards, where it says whom it guards.
+fn audience(rules: &Rules, facts: &Facts) -> Result<(), String> {
     let wanted = &rules.audience;
-    if !wanted.is_empty() && !wanted.iter().any(|name| facts.audience.contains(name)) {
-        return Err(not_good(format!(
-            "the token is meant for {:?}, not for any of {wanted:?}",
-            facts.audience
-        )));
+    if wanted.is_empty() || wanted.iter().any(|name| facts.audience.contains(name)) {
+        return Ok(());
     }
-    authentication(rules, facts, now)
-        .map_err(|cause| Refused::new(Why::InsufficientUserAuthentication, cause))?;
-    match rules.scopes.beyond(&facts.scope) {
-        Some(missing) => Err(Refused::new(
-            Why::InsufficientScope,
-            format!("the token has not the scope {missing}"),
-        )),
-        None => Ok(()),
-    }
+    Err(format!(
+        "the token is meant for {:?}, not for any of {wanted:?}",
+        facts.audience
+    ))
 }
 
 /// Whether the bearer holds what the token is bound to. A certificate is compared by its thumbprint

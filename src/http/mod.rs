@@ -2,6 +2,7 @@
 
 pub mod admin;
 mod body;
+pub mod fcgi;
 mod gate;
 pub mod listen;
 pub mod pass;

@@ -77,7 +77,7 @@ impl Numbered {
         }
     }
 
-    fn next(&self) -> Arc<str> {
+    pub(super) fn next(&self) -> Arc<str> {
         format!(
             "{}-{}",
             self.process,

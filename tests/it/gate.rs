@@ -4,12 +4,11 @@ use serde_json::json;
 
 use crate::jose::claims;
 use crate::pki::{Cert, pki};
-use crate::request::Request;
 use crate::wire::Response;
-use crate::world::{ISSUER, SECRET, Server, World, secret_client, tls_client};
+use crate::world::{ISSUER, SECRET, Server, World, secret_client};
 
 /// One gate for each kind of proof, with sessions.
-pub(crate) fn three(world: &World, more: &str) -> String {
+fn three(world: &World, more: &str) -> String {
     let secret = world.write("session.secret", "0123456789abcdef0123456789abcdef\n");
     ["strict", "optional", "off"]
         .map(|proof| {
@@ -20,7 +19,7 @@ pub(crate) fn three(world: &World, more: &str) -> String {
         .concat()
 }
 
-fn bound(server: &Server, id: &str, certificate: &Cert) -> String {
+pub(crate) fn bound(server: &Server, id: &str, certificate: &Cert) -> String {
     server
         .token(id)
         .with(certificate)
@@ -28,16 +27,8 @@ fn bound(server: &Server, id: &str, certificate: &Cert) -> String {
         .text("access_token")
 }
 
-fn unbound(server: &Server, id: &str) -> String {
+pub(crate) fn unbound(server: &Server, id: &str) -> String {
     server.token_by_secret(id).send().text("access_token")
-}
-
-/// The question with the certificate of that client, another's, or none.
-fn shown<'a>(request: Request<'a>, certificate: Option<&Cert>) -> Request<'a> {
-    match certificate {
-        Some(certificate) => request.with(certificate),
-        None => request,
-    }
 }
 
 /// The cookie that an answer gives, as a client sends it back.
@@ -46,77 +37,9 @@ pub(crate) fn cookie(response: &Response) -> Option<String> {
     Some(line.split(';').next().expect("a cookie").to_owned())
 }
 
-fn opaque(mut registration: serde_json::Value) -> serde_json::Value {
+pub(crate) fn opaque(mut registration: serde_json::Value) -> serde_json::Value {
     registration["access_token_format"] = json!("opaque");
     registration
-}
-
-#[test]
-fn mtls_24_25_the_matrix_of_own_tokens() {
-    let world = World::usual().clients([
-        opaque(tls_client("own")),
-        opaque(secret_client("dave", json!({ "scope": "orders.read" }))),
-    ]);
-    let world = world.gates_of(|world| three(world, ""));
-    let server = world.start();
-    let right = &pki().alice;
-    let owns = crate::pki::wanted("own").by(&pki().ca);
-    for (kind, token, holder) in [
-        ("bound jwt", bound(&server, "alice", right), Some(right)),
-        ("bound opaque", bound(&server, "own", &owns), Some(&owns)),
-        ("unbound jwt", unbound(&server, "carol"), None),
-        ("unbound opaque", unbound(&server, "dave"), None),
-    ] {
-        let certificates = [
-            ("right", Some(holder.unwrap_or(right))),
-            ("wrong", Some(&pki().bob)),
-            ("none", None),
-        ];
-        for proof in ["strict", "optional", "off"] {
-            for (which, certificate) in certificates {
-                let passes = match (proof, holder.is_some()) {
-                    ("strict" | "optional", true) => which == "right",
-                    ("strict", false) => false,
-                    _ => true,
-                };
-                let case = format!("{proof}, {kind}, {which} certificate");
-                let answer = shown(server.verify(proof, &token), certificate).send();
-                assert_eq!(answer.status, if passes { 200 } else { 401 }, "{case}");
-                assert_eq!(cookie(&answer).is_some(), passes, "{case}");
-                if !passes {
-                    let challenge = answer.header("www-authenticate").expect("a challenge");
-                    let begins = format!("Bearer realm=\"{proof}\", error=\"invalid_token\"");
-                    assert!(challenge.starts_with(&begins), "{case}: {challenge}");
-                }
-            }
-            // What the right certificate earns, shown with each certificate.
-            let earned = shown(server.verify(proof, &token), certificates[0].1).send();
-            let Some(cookie) = cookie(&earned) else {
-                continue;
-            };
-            server.keeps_secret(cookie.split_once('=').expect("a pair").1);
-            for (which, certificate) in certificates {
-                let passes = which == "right" || proof == "off";
-                let ask = server
-                    .get(&format!("verify/{proof}"))
-                    .header("Cookie", format!("a=b; {cookie}"));
-                let answer = shown(ask, certificate).send();
-                let case = format!("session at {proof}, {kind}, {which} certificate");
-                assert_eq!(answer.status, if passes { 200 } else { 401 }, "{case}");
-                let identity = |response: &Response| {
-                    response
-                        .headers
-                        .iter()
-                        .filter(|(name, _)| name.starts_with("x-auth-"))
-                        .cloned()
-                        .collect::<Vec<_>>()
-                };
-                if passes {
-                    assert_eq!(identity(&answer), identity(&earned), "{case}");
-                }
-            }
-        }
-    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! The commands that look at one certificate (`inspect`, `match`, `explain`) and `completions`, run as
+//! The commands that look at one certificate (`inspect`, `match`, `explain`), `verify` and `completions`, run as
 //! the program that people run.
 
 mod explain;
+mod verify;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -402,7 +403,7 @@ fn every_captured_value_is_read_by_each_command() {
 fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = run(&["completions", shell], b"").expect(0, "certbound", "");
-        for part in ["inspect", "explain", "client-ca"] {
+        for part in ["inspect", "explain", "verify", "client-ca"] {
             assert!(ran.out.contains(part), "{shell}: {part}");
         }
     }

@@ -1,5 +1,5 @@
-//! One HTTP/1.1 request over one connection (RFC 9112), with bounds: what both the story's client and the
-//! stand-in speak.
+//! One HTTP/1.1 request over one connection (RFC 9112), with bounds: what the story's client, the
+//! stand-in, and `verify` where it asks a server, speak.
 
 use std::fmt;
 
@@ -17,7 +17,7 @@ pub(super) const BODY_LIMIT: usize = 256 * 1024;
 pub(super) const HEAD_LIMIT: usize = 64 * 1024;
 
 /// Sends the request and reads the whole answer.
-pub(super) async fn converse<S>(
+pub(in crate::cli) async fn converse<S>(
     stream: S,
     request: Request<Full<Bytes>>,
 ) -> Result<Response<Bytes>, String>

@@ -49,6 +49,17 @@ impl Default for ForeignTokens {
     }
 }
 
+/// A way to learn of a token of another issuer, told to whoever wants to know which one is taken.
+#[derive(Clone, Copy, Debug)]
+pub enum Way<'a> {
+    /// Its signature is verified by the keys that this issuer publishes.
+    Keys(&'a RemoteIssuer),
+    /// Those keys cannot be had.
+    NoKeys(&'a OutboundError),
+    /// This issuer is asked about it.
+    Asking(&'a RemoteIssuer),
+}
+
 /// Why there are no facts about a JWT of another issuer.
 enum Unverified {
     /// Its issuer's keys cannot be had.
@@ -63,18 +74,48 @@ impl Server {
     /// # Errors
     /// It is no token that this gate takes, or whoever knows does not answer.
     pub async fn facts(&self, guard: &Guard, text: &str, now: Timestamp) -> Result<Facts, Refused> {
+        if let Some(facts) = self.facts_of_own(guard, text, now).await? {
+            return Ok(facts);
+        }
+        self.facts_of_other(guard, text, now, &|_| {}).await
+    }
+
+    /// What is known of that token if it is one of ours that is alive and that this gate takes.
+    ///
+    /// # Errors
+    /// The store or the keys do not answer.
+    pub async fn facts_of_own(
+        &self,
+        guard: &Guard,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Option<Facts>, Refused> {
         // An opaque token means what a record says, which is introspection; a JWT may go either way.
         let introspects = guard.gate.takes(AuthMethod::Introspection);
-        if guard.own && (introspects || !is_opaque(text)) {
-            let own = self.live_token(text, now).await;
-            if let Some((_, token)) = own.map_err(|error| undecided(&error))? {
-                return Ok(Facts::of_own(self.issuer(), &token));
-            }
+        if !guard.own || (!introspects && is_opaque(text)) {
+            return Ok(None);
         }
+        let own = self.live_token(text, now).await;
+        let own = own.map_err(|error| undecided(&error))?;
+        Ok(own.map(|(_, token)| Facts::of_own(self.issuer(), &token)))
+    }
+
+    /// What is known of a token that is none of ours that is alive; `tell` learns which way is taken.
+    ///
+    /// # Errors
+    /// It is no token that this gate takes, or whoever knows does not answer.
+    pub async fn facts_of_other(
+        &self,
+        guard: &Guard,
+        text: &str,
+        now: Timestamp,
+        tell: &(dyn Fn(Way<'_>) + Sync),
+    ) -> Result<Facts, Refused> {
+        let introspects = guard.gate.takes(AuthMethod::Introspection);
         let jws = match UnverifiedJws::parse(text) {
             Ok(jws) => jws,
             // Not a JWT at all.
-            Err(JwsError::NotCompact) => return self.facts_of_opaque(guard, text, now).await,
+            Err(JwsError::NotCompact) => return self.facts_of_opaque(guard, text, now, tell).await,
             Err(error) => return Err(not_good(error)),
         };
         let Some(issuer) = jws.unverified_claim("iss") else {
@@ -88,6 +129,7 @@ impl Server {
             }));
         };
         if guard.gate.takes(AuthMethod::Bearer) {
+            tell(Way::Keys(other));
             match self.verified(other, &jws, text, now).await {
                 Ok(facts) => return Ok(facts),
                 Err(Unverified::Refused(refused)) => return Err(refused),
@@ -96,11 +138,13 @@ impl Server {
                     return Err(Refused::new(Why::Unavailable, error));
                 }
                 Err(Unverified::NoKeys(error)) => {
+                    tell(Way::NoKeys(&error));
                     tracing::debug!(issuer, %error, "no keys to verify a JWT with; asking its issuer");
                 }
             }
         }
         if introspects && other.introspects() {
+            tell(Way::Asking(other));
             return self.asked(other, text, now).await;
         }
         Err(not_good("no method of this gate takes such a token"))
@@ -113,6 +157,7 @@ impl Server {
         guard: &Guard,
         text: &str,
         now: Timestamp,
+        tell: &(dyn Fn(Way<'_>) + Sync),
     ) -> Result<Facts, Refused> {
         let mut outcome = Err(not_good(
             "it is no live token of an issuer that could be asked",
@@ -121,6 +166,7 @@ impl Server {
             return outcome;
         }
         for other in guard.others.iter().filter(|other| other.introspects()) {
+            tell(Way::Asking(other));
             match self.asked(other, text, now).await {
                 Ok(facts) => return Ok(facts),
                 Err(refused) if refused.why() == Why::Unavailable => outcome = Err(refused),

@@ -19,7 +19,7 @@ use crate::proxy::presented::Presented;
 
 use super::Server;
 pub use answer::{allowed, refused};
-pub use facts::ForeignTokens;
+pub use facts::{ForeignTokens, Way};
 
 /// A gate and how to reach the issuers whose tokens it takes.
 pub struct Guard {
@@ -171,7 +171,7 @@ impl Server {
 
     /// What whoever is let through is told, with the cookie of a session where the gate has some and all
     /// of it fits into the headers of an answer.
-    fn let_through(
+    pub fn let_through(
         &self,
         gate: &Gate,
         facts: &Facts,

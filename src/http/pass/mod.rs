@@ -8,6 +8,7 @@ mod stream;
 mod tunnel;
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue};
@@ -142,8 +143,9 @@ pub(super) async fn answer(
         return respond(empty(StatusCode::SERVICE_UNAVAILABLE), false);
     };
     let body = Upload::new(body, &parts, Arc::clone(&caller.busy));
-    let outcome = ask(site, found, guard, caller.peer, &parts, id).await;
-    gate::told(guard, &outcome, id, caller.peer);
+    let mut address = None;
+    let outcome = ask(site, found, guard, caller.peer, &parts, id, &mut address).await;
+    gate::told(guard, &outcome, id, caller.peer, address);
     let allowed = match outcome {
         Ok(allowed) => allowed,
         Err(error) => {
@@ -156,17 +158,21 @@ pub(super) async fn answer(
     let by_session = !parts.headers.contains_key(AUTHORIZATION);
     let upgrade = tunnel::asked(&mut parts, !body.is_end_stream());
     let request = onward(found, &allowed, parts, body, upgrade.is_some());
+    let failure = |failed: &Failed| {
+        let peer = whom(caller.peer);
+        failure(found.way, guard, failed, id, &peer, address)
+    };
     match found.way.pool.send(request).await {
-        Err(failed) => failure(found.way, guard, &failed, id, caller.peer),
+        Err(failed) => failure(&failed),
         Ok((answer, link)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
             let agrees = tunnel::names_the_protocol(answer.headers());
             match upgrade.filter(|_| agrees) {
                 Some(client) => switch(client, answer, link, caller, &allowed),
-                None => failure(found.way, guard, &Failed::OtherProtocol, id, caller.peer),
+                None => failure(&Failed::OtherProtocol),
             }
         }
         Ok((answer, _)) if fields::is_coded_otherwise(answer.headers()) => {
-            failure(found.way, guard, &Failed::OtherCoding, id, caller.peer)
+            failure(&Failed::OtherCoding)
         }
         Ok((answer, link)) => {
             let (mut parts, body) = answer.into_parts();
@@ -188,6 +194,7 @@ async fn ask(
     peer: Peer,
     parts: &Parts,
     id: &mut Arc<str>,
+    address: &mut Option<IpAddr>,
 ) -> Result<Allowed, Refused> {
     let nameless = parts.version == Version::HTTP_11 && !parts.headers.contains_key(HOST);
     let coded = fields::is_coded_otherwise(&parts.headers);
@@ -199,7 +206,7 @@ async fn ask(
         let token = parts.headers.contains_key(AUTHORIZATION);
         return Err(Refused::new(Why::Malformed { token }, cause));
     }
-    let presented = gate::presented(site, peer, parts, id)?;
+    let presented = gate::presented(site, peer, parts, id, address)?;
     let asked = Asked {
         headers: &parts.headers,
         query: parts.uri.query(),
@@ -261,7 +268,14 @@ fn switch(
 }
 
 /// What the client hears when there is no answer, and the line in the log, which says why.
-fn failure(way: &Way, guard: &Guard, failed: &Failed, id: &str, peer: Peer) -> Response<Body> {
+fn failure(
+    way: &Way,
+    guard: &Guard,
+    failed: &Failed,
+    id: &str,
+    peer: &str,
+    address: Option<IpAddr>,
+) -> Response<Body> {
     let code = match failed {
         Failed::Silent => StatusCode::GATEWAY_TIMEOUT,
         Failed::Client(Fault::Stalled) => StatusCode::REQUEST_TIMEOUT,
@@ -269,12 +283,14 @@ fn failure(way: &Way, guard: &Guard, failed: &Failed, id: &str, peer: Peer) -> R
         _ => StatusCode::BAD_GATEWAY,
     };
     let (status, gate) = (code.as_u16(), guard.gate().name().as_str());
-    let (upstream, peer) = (way.pool.upstream().to_string(), whom(peer));
+    let upstream = way.pool.upstream().to_string();
+    let address = address.map(tracing::field::display);
     let cause = one_line(&failed.to_string());
     if code.is_server_error() {
         tracing::error!(
             request = id,
             peer,
+            address,
             endpoint = NAME,
             gate,
             upstream,
@@ -286,6 +302,7 @@ fn failure(way: &Way, guard: &Guard, failed: &Failed, id: &str, peer: Peer) -> R
         tracing::warn!(
             request = id,
             peer,
+            address,
             endpoint = NAME,
             gate,
             upstream,
