@@ -15,6 +15,7 @@ use crate::endpoint::gate::ForeignTokens;
 use crate::endpoint::metrics::Metrics;
 use crate::endpoint::{SeenTokens, Server};
 use crate::http::listen::Listener;
+use crate::http::pass::Passages;
 use crate::http::router::Router;
 use crate::http::serve::{Numbered, Site, serve};
 use crate::http::{admin, fcgi};
@@ -132,6 +133,7 @@ impl Ready {
         let gates = super::gates::gates(settings).map_err(|findings| lines(&findings))?;
         let site = Arc::new(Site {
             router: Router::new(&endpoints, &gates.names()),
+            passages: Passages::new(&settings.gates, window.front()),
             window,
             max_header_bytes: settings.max_header_bytes.octets(),
             connections: Arc::new(Semaphore::new(settings.max_connections)),

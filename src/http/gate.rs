@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
@@ -18,6 +18,7 @@ use crate::gate::credential::Asked;
 use crate::gate::{Refused, Why};
 use crate::oauth::error::OAuthError;
 use crate::proxy::Peer;
+use crate::proxy::presented::Presented;
 
 /// How much of a form is looked at, in octets.
 const FORM: usize = 64 * 1024;
@@ -53,13 +54,7 @@ async fn ask(
     id: &mut Arc<str>,
     address: &mut Option<IpAddr>,
 ) -> Result<Allowed, Refused> {
-    let token = parts.headers.contains_key(http::header::AUTHORIZATION);
-    let malformed = |error: OAuthError| Refused::new(Why::Malformed { token }, error.cause());
-    let presented =
-        request::presented(&site.window, peer, parts, site.max_header_bytes).map_err(malformed)?;
-    if let Some(named) = presented.request_id() {
-        *id = named.into();
-    }
+    let presented = presented(site, peer, parts, id)?;
     *address = presented.address();
     let form = form(parts, body).await;
     let asked = Asked {
@@ -68,6 +63,23 @@ async fn ask(
         form: form.as_deref(),
     };
     site.server.ask(guard, &asked, &presented).await
+}
+
+/// What the web server says of the client, and what it calls the request.
+pub(super) fn presented(
+    site: &Site,
+    peer: Peer,
+    parts: &Parts,
+    id: &mut Arc<str>,
+) -> Result<Presented, Refused> {
+    let token = parts.headers.contains_key(AUTHORIZATION);
+    let malformed = |error: OAuthError| Refused::new(Why::Malformed { token }, error.cause());
+    let presented =
+        request::presented(&site.window, peer, parts, site.max_header_bytes).map_err(malformed)?;
+    if let Some(named) = presented.request_id() {
+        *id = named.into();
+    }
+    Ok(presented)
 }
 
 /// The body, if it is a form and comes at once.

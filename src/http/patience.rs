@@ -7,33 +7,69 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Nothing of the next request has arrived.
-const IDLE: u8 = 0;
-/// A part of a header has arrived.
-const HEADER: u8 = 1;
-/// A request is being answered.
-const BUSY: u8 = 2;
+/// How long whoever is let through to an application may leave octets of its answer untaken. A slow
+/// reader takes them in lumps of what the system keeps for it, which can be megabytes.
+const PASSING_TIME: Duration = Duration::from_secs(300);
 
 /// Which part of an exchange a connection is in, told by whoever answers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Phase(Arc<AtomicU8>);
+pub(super) struct Phase(Arc<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// A part of a header has arrived.
+    header: AtomicBool,
+    /// How many requests are being answered: with pipelining the end of one and the start of the next
+    /// may be seen in either order.
+    busy: AtomicUsize,
+    /// What is answered is passed on as it comes.
+    passing: AtomicBool,
+}
 
 impl Phase {
-    /// A header has been read whole.
-    pub(super) fn header_read(&self) {
-        self.0.store(BUSY, Ordering::Relaxed);
+    /// A header has been read whole. The request is answered when what this gives is dropped.
+    pub(super) fn header_read(&self) -> Busy {
+        self.0.header.store(false, Ordering::Relaxed);
+        self.0.passing.store(false, Ordering::Relaxed);
+        self.0.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(self.clone())
     }
 
-    /// A request has been answered.
-    pub(super) fn answered(&self) {
-        self.0.store(IDLE, Ordering::Relaxed);
+    /// Whether octets that arrive are the next request's; if they are the first, a header begins.
+    fn begins(&self) -> bool {
+        self.0.busy.load(Ordering::Relaxed) == 0 && !self.0.header.swap(true, Ordering::Relaxed)
+    }
+
+    fn is_in_header(&self) -> bool {
+        self.0.header.load(Ordering::Relaxed)
+    }
+
+    fn is_passing(&self) -> bool {
+        self.0.passing.load(Ordering::Relaxed)
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(super) struct Busy(Phase);
+
+impl Busy {
+    /// What is answered is passed on as it comes, and may take as long as it takes.
+    pub(super) fn passes(&self) {
+        self.0.0.passing.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.busy.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -60,18 +96,23 @@ impl<S> Patience<S> {
         }
     }
 
-    /// What became of a write, unless the other side has taken too long over all of it.
+    /// What became of a write, unless the other side has taken too long: over all of what was written, or
+    /// over any of it where something is passed on.
     fn written(
         &mut self,
         polled: Poll<io::Result<usize>>,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
+        let passing = self.phase.is_passing();
         if polled.is_pending() {
-            let end = Instant::now() + self.limit;
+            let limit = if passing { PASSING_TIME } else { self.limit };
+            let end = Instant::now() + limit;
             let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep_until(end)));
             if stuck.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
             }
+        } else if passing {
+            self.stuck = None;
         }
         polled
     }
@@ -93,18 +134,15 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
         match polled {
             Poll::Ready(Ok(())) => {
-                if buffer.filled().len() > before && this.phase.0.load(Ordering::Relaxed) == IDLE {
-                    this.phase.0.store(HEADER, Ordering::Relaxed);
+                if buffer.filled().len() > before && this.phase.begins() {
                     this.alarm.as_mut().reset(Instant::now() + this.limit);
                 }
                 Poll::Ready(Ok(()))
             }
-            Poll::Pending if this.phase.0.load(Ordering::Relaxed) == HEADER => {
-                match this.alarm.as_mut().poll(context) {
-                    Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                    Poll::Pending => Poll::Pending,
-                }
-            }
+            Poll::Pending if this.phase.is_in_header() => match this.alarm.as_mut().poll(context) {
+                Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                Poll::Pending => Poll::Pending,
+            },
             other => other,
         }
     }
@@ -205,9 +243,12 @@ mod tests {
         client.write_all(b"POST").await.expect("room");
         assert_eq!(read(&mut stream).await.expect("at once").expect("read"), 4);
         let phase = stream.phase();
-        phase.header_read();
+        let busy = phase.header_read();
         assert!(read(&mut stream).await.is_none(), "busy");
-        phase.answered();
+        client.write_all(b"body").await.expect("room");
+        assert_eq!(read(&mut stream).await.expect("at once").expect("read"), 4);
+        assert!(read(&mut stream).await.is_none(), "a body takes its time");
+        drop(busy);
         assert!(read(&mut stream).await.is_none(), "idle again");
         client.write_all(b"GET").await.expect("room");
         assert_eq!(read(&mut stream).await.expect("at once").expect("read"), 3);
@@ -246,5 +287,26 @@ mod tests {
             reader.read_exact(&mut taken).await
         });
         assert!(written.is_ok() && read.is_ok());
+    }
+    #[tokio::test]
+    async fn what_is_passed_on_goes_on_while_it_is_taken() {
+        let (mut reader, stream) = tokio::io::duplex(4);
+        let limit = Duration::from_millis(50);
+        let mut patience = Patience::new(stream, limit);
+        let busy = patience.phase().header_read();
+        busy.passes();
+        let written = tokio::spawn(async move {
+            let written = patience.write_all(&[7; 12]).await;
+            drop(busy);
+            // The long limit holds until the next request.
+            let last = patience.write_all(b"tail").await;
+            written.is_ok() && last.is_ok()
+        });
+        let mut taken = [0; 4];
+        for _ in 0..4 {
+            tokio::time::sleep(limit * 2).await;
+            reader.read_exact(&mut taken).await.expect("four octets");
+        }
+        assert!(written.await.expect("it ends"));
     }
 }

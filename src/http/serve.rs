@@ -2,6 +2,7 @@
 //! line in the log.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,17 +13,17 @@ use http::header::{
     ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, HeaderName, HeaderValue,
 };
 use http::{Method, Response, StatusCode};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 
+use super::body::Body;
 use super::gate;
 use super::listen::{Accepted, Listener};
+use super::pass::{self, Caller, Passages, Slot};
 use super::patience::Patience;
 use super::request;
 use super::router::{Route, Router};
@@ -49,6 +50,8 @@ pub struct Site {
     pub server: Server,
     /// Where.
     pub router: Router,
+    /// What is passed on.
+    pub passages: Passages,
     /// Through whom clients are seen.
     pub window: Window,
     /// The largest header block.
@@ -86,7 +89,8 @@ impl Numbered {
 
 /// Accepts and serves until told to stop; then finishes what is in flight.
 pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receiver<bool>) {
-    let graceful = GracefulShutdown::new();
+    // Every connection holds an end of this until it is gone.
+    let (open, _) = watch::channel(());
     loop {
         let permit = tokio::select! {
             permit = Arc::clone(&site.connections).acquire_owned() => permit,
@@ -99,19 +103,20 @@ pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receive
             _ = stop.wait_for(|stop| *stop) => break,
         };
         let connected = site.server.metrics.connection();
-        let watcher = graceful.watcher();
+        let held = (permit, connected, open.subscribe());
         let site = Arc::clone(&site);
+        let stopped = stop.clone();
         match accepted {
             Ok(Accepted::Tcp(stream, peer)) => {
                 tokio::spawn(async move {
-                    let _held = (permit, connected);
-                    connection(site, stream, peer, watcher).await;
+                    let _held = held;
+                    connection(site, stream, peer, stopped).await;
                 });
             }
             Ok(Accepted::Unix(stream)) => {
                 tokio::spawn(async move {
-                    let _held = (permit, connected);
-                    connection(site, stream, Peer::Unix, watcher).await;
+                    let _held = held;
+                    connection(site, stream, Peer::Unix, stopped).await;
                 });
             }
             Err(error) => {
@@ -122,7 +127,7 @@ pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receive
         }
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIME, graceful.shutdown())
+    if tokio::time::timeout(DRAIN_TIME, open.closed())
         .await
         .is_err()
     {
@@ -133,34 +138,42 @@ pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receive
     }
 }
 
-async fn connection<S>(
-    site: Arc<Site>,
-    stream: S,
-    peer: Peer,
-    watcher: hyper_util::server::graceful::Watcher,
-) where
+async fn connection<S>(site: Arc<Site>, stream: S, peer: Peer, mut stop: watch::Receiver<bool>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let stream = Patience::new(stream, HEADER_TIME);
     let phase = stream.phase();
     let limit = site.max_header_bytes;
     let observer = Arc::clone(&site);
+    let slot = Slot::default();
+    let tunnel = slot.clone();
     let service = service_fn(move |request| {
-        phase.header_read();
-        let (site, phase) = (Arc::clone(&site), phase.clone());
-        async move {
-            let response = answer(&site, peer, request).await;
-            phase.answered();
-            Ok::<_, Infallible>(response)
-        }
+        let site = Arc::clone(&site);
+        let caller = Caller {
+            peer,
+            busy: Arc::new(phase.header_read()),
+            slot: slot.clone(),
+        };
+        async move { Ok::<_, Infallible>(answer(&site, &caller, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIME)
         .max_buf_size(limit.max(8 * 1024))
         .max_headers(HEADER_LINES)
-        .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = told_to_stop(&mut stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
         if error.is_parse() {
             // hyper has refused it by itself: 400 or 431, or just the end of the connection.
             tracing::warn!(
@@ -173,7 +186,14 @@ async fn connection<S>(
         } else {
             tracing::debug!(peer = whom(peer), %error, "a connection ended early");
         }
+    } else if let Some(tunnel) = tunnel.take() {
+        tunnel.carry(stop).await;
     }
+}
+
+async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+    // Who tells is gone only with the program.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// What a request was, as far as metrics and log need to know.
@@ -182,18 +202,26 @@ struct Seen {
     cors: bool,
 }
 
-async fn answer(
-    site: &Site,
-    peer: Peer,
-    request: http::Request<Incoming>,
-) -> Response<Full<Bytes>> {
+async fn answer(site: &Site, caller: &Caller, request: http::Request<Incoming>) -> Response<Body> {
     let began = Instant::now();
+    let peer = caller.peer;
     let mut seen = Seen {
         endpoint: "none",
         cors: false,
     };
     let mut id = site.requests.next();
-    let decided = decide(site, peer, request, &mut seen, &mut id).await;
+    let route = site.router.find(request.uri().path());
+    if route.is_none()
+        && let Some(found) = site.passages.find(request.uri())
+    {
+        let response = pass::answer(site, found, caller, request, &mut id).await;
+        let seconds = began.elapsed().as_secs_f64();
+        site.server
+            .metrics
+            .answered(pass::NAME, response.status().as_u16(), seconds);
+        return response;
+    }
+    let decided = decide(site, peer, route, request, &mut seen, &mut id).await;
     let reply = match decided {
         Ok(reply) => reply,
         Err(error) => {
@@ -223,12 +251,12 @@ async fn answer(
 async fn decide(
     site: &Site,
     peer: Peer,
+    route: Option<Route>,
     request: http::Request<Incoming>,
     seen: &mut Seen,
     id: &mut Arc<str>,
 ) -> Result<Reply, OAuthError> {
     let (parts, body) = request.into_parts();
-    let route = site.router.find(parts.uri.path());
     if let Some(route) = route {
         (seen.endpoint, seen.cors) = (route.name(), route.is_open_to_any_origin());
     }
@@ -358,12 +386,13 @@ fn preflight(methods: &[Method]) -> Reply {
     .with(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"))
 }
 
-fn respond(reply: Reply, cors: bool) -> Response<Full<Bytes>> {
+/// An answer of our own, with what each of them has.
+pub(super) fn respond(reply: Reply, cors: bool) -> Response<Body> {
     let body = match reply.body {
         std::borrow::Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
         std::borrow::Cow::Owned(text) => Bytes::from(text),
     };
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Body::Whole(body.into()));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
     for (name, value) in reply.headers {

@@ -204,7 +204,7 @@ impl Front {
     }
 
     /// The headers that are for trusted web servers alone.
-    fn guarded(&self) -> impl Iterator<Item = &HeaderName> {
+    pub fn guarded(&self) -> impl Iterator<Item = &HeaderName> {
         let names = &self.headers;
         let optional = [&names.chain, &names.verify.name, &names.user];
         [&names.certificate, &self.secret_header]

@@ -7,6 +7,7 @@
     reason = "tests are read more often than they wait for an allocation"
 )]
 
+mod application;
 mod assertion;
 mod believed;
 mod chain;
@@ -23,6 +24,7 @@ mod metadata;
 mod names;
 mod other_issuer;
 mod parameters;
+mod pass;
 mod pki;
 mod regression;
 mod reload;
