@@ -6,11 +6,18 @@
 
 mod acceptance;
 mod apache;
+#[path = "../support/certbound.rs"]
+mod certbound;
+#[path = "../support/client.rs"]
 mod client;
 mod deployment;
 mod mod_oauth2;
 mod nginx;
+#[path = "../support/pki.rs"]
 mod pki;
+#[path = "../support/place.rs"]
+mod place;
+#[path = "../support/process.rs"]
 mod process;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other test programs need more of it")]
