@@ -5,6 +5,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod endpoint;
+pub mod gate;
 pub mod grant;
 pub mod http;
 pub mod key;

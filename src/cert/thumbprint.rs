@@ -23,6 +23,12 @@ impl Thumbprint {
     }
 }
 
+impl From<Digest> for Thumbprint {
+    fn from(digest: Digest) -> Self {
+        Self(digest)
+    }
+}
+
 impl fmt::Display for Thumbprint {
     /// Base64url without padding, 43 characters, as in `cnf`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

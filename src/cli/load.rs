@@ -13,6 +13,8 @@ use crate::config::{
     self, Fault, Finding, KeysPlace, Settings, Source, StoreUrl, VerifyHeaderSetting,
 };
 use crate::endpoint;
+use crate::endpoint::gate::{Gates, Guard};
+use crate::gate::Gate;
 use crate::key::seal::SealingKey;
 use crate::outbound::address::Policy;
 use crate::outbound::fetch::{Outbound, TIME_LIMIT};
@@ -313,6 +315,25 @@ pub(super) fn endpoints(settings: &Settings) -> endpoint::Settings {
         },
         whoami: settings.whoami,
     }
+}
+
+/// The gates, which are known to go together.
+pub(super) fn gates(settings: &Settings) -> Result<Gates, Vec<Finding>> {
+    let guards = settings.gates.iter().map(|gate| {
+        let wrong = |problem: String, remedy: &str| {
+            vec![Finding::error(
+                gate.source.clone(),
+                Fault::new(problem, remedy),
+            )]
+        };
+        let rules = gate
+            .rules()
+            .map_err(|error| wrong(error.to_string(), "write another session secret"))?;
+        let gate =
+            Gate::new(rules).map_err(|error| wrong(error.problem().to_owned(), error.remedy()))?;
+        Ok(Guard::new(gate, settings.issuer.as_str()))
+    });
+    guards.collect::<Result<_, _>>().map(Gates::new)
 }
 
 /// What an operator should know about registrations that are good in themselves.

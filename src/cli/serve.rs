@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use super::follow::{self, Watched};
 use super::{Ended, World, complain, load, logging};
 use crate::config::{Finding, Settings};
-use crate::endpoint::Server;
 use crate::endpoint::metrics::Metrics;
+use crate::endpoint::{SeenTokens, Server};
 use crate::http::admin;
 use crate::http::listen::Listener;
 use crate::http::router::Router;
@@ -116,8 +116,9 @@ impl Ready {
         };
         let (whole, complete) = watch::channel(!begun);
         let endpoints = load::endpoints(settings);
+        let gates = load::gates(settings).map_err(|findings| lines(&findings))?;
         let site = Arc::new(Site {
-            router: Router::new(&endpoints),
+            router: Router::new(&endpoints, &gates),
             window,
             max_header_bytes: settings.max_header_bytes.octets(),
             connections: Arc::new(Semaphore::new(settings.max_connections)),
@@ -131,6 +132,8 @@ impl Ready {
                 remote,
                 clock: world.clock,
                 mint: world.mint,
+                gates: ArcSwap::from_pointee(gates),
+                seen: SeenTokens::default(),
                 metrics: Metrics::default(),
             },
         });

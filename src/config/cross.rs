@@ -13,6 +13,7 @@ use super::trusted_proxy::TrustedProxy;
 pub(super) fn addresses(
     reader: &mut Reader<'_>,
     listen: &[ListenAddress],
+    fcgi: Option<&ListenAddress>,
     admin: Option<&ListenAddress>,
 ) {
     if reader.values("listen").is_empty() {
@@ -37,16 +38,22 @@ pub(super) fn addresses(
             );
         }
     }
-    if let Some(admin) = admin
-        && listen.iter().any(|address| same(address, admin))
-    {
-        reader.error(
-            "admin-listen",
-            Fault::new(
-                format!("{admin} is an address of --listen, too"),
-                "write another address or port",
-            ),
-        );
+    let mut taken: Vec<(&str, &ListenAddress)> =
+        listen.iter().map(|address| ("listen", address)).collect();
+    for (flag, address) in [("fcgi-listen", fcgi), ("admin-listen", admin)] {
+        let Some(address) = address else {
+            continue;
+        };
+        if let Some((other, _)) = taken.iter().find(|(_, other)| same(other, address)) {
+            reader.error(
+                flag,
+                Fault::new(
+                    format!("{address} is an address of --{other}, too"),
+                    "write another address or port",
+                ),
+            );
+        }
+        taken.push((flag, address));
     }
 }
 

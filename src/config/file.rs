@@ -11,6 +11,7 @@ use crate::oauth::nearest::closest;
 use super::ConfigError;
 use super::finding::{Fault, Finding, Source, shown};
 use super::flags::{Flag, Kind};
+use super::gate::{self, GateWritten};
 use super::table::{FLAGS, LATER};
 use super::written::{Entry, Text};
 
@@ -34,7 +35,15 @@ pub fn read_text(path: &Path) -> io::Result<String> {
 }
 
 /// What a file says, in no particular order, and what is wrong with it.
-pub(super) type InFile = (Vec<(&'static Flag, Entry)>, Vec<Finding>);
+#[derive(Debug, Default)]
+pub(super) struct InFile {
+    /// The keys that stand for flags.
+    pub(super) entries: Vec<(&'static Flag, Entry)>,
+    /// The gates.
+    pub(super) gates: Vec<GateWritten>,
+    /// What is wrong.
+    pub(super) findings: Vec<Finding>,
+}
 
 /// Reads the text of the file of that name.
 pub(super) fn read(path: &Path, text: &str) -> Result<InFile, ConfigError> {
@@ -49,8 +58,20 @@ pub(super) fn read(path: &Path, text: &str) -> Result<InFile, ConfigError> {
         }
     })?;
     let mut entries = Vec::new();
+    let mut gates = Vec::new();
     let mut findings = Vec::new();
     for (key, value) in table.get_ref() {
+        if key.get_ref() == "gate" {
+            let source = |at: usize, key: &str| Source::File {
+                path: path.to_owned(),
+                line: position(text, at).0,
+                key: key.to_owned(),
+            };
+            let (mut found, mut wrong) = gate::tables(value, &source);
+            gates.append(&mut found);
+            findings.append(&mut wrong);
+            continue;
+        }
         let source = |at: usize| Source::File {
             path: path.to_owned(),
             line: position(text, at).0,
@@ -71,7 +92,11 @@ pub(super) fn read(path: &Path, text: &str) -> Result<InFile, ConfigError> {
             Err(fault) => findings.push(Finding::error(place, fault)),
         }
     }
-    Ok((entries, findings))
+    Ok(InFile {
+        entries,
+        gates,
+        findings,
+    })
 }
 
 /// The flag that a key of the file stands for.
@@ -155,14 +180,16 @@ mod tests {
     use super::*;
 
     fn findings(text: &str) -> Vec<String> {
-        let (_, findings) = read(Path::new("certbound.toml"), text).expect("TOML");
-        findings.iter().map(ToString::to_string).collect()
+        let read = read(Path::new("certbound.toml"), text).expect("TOML");
+        read.findings.iter().map(ToString::to_string).collect()
     }
 
     #[test]
     fn values_keep_their_lines() {
         let text = "issuer = \"https://as.example.com\"\ntrusted_proxy = [\n  \"unix\",\n  \"::1/128\",\n]\nlisten_mode = 0o660\nwhoami = true\n";
-        let (entries, findings) = read(Path::new("c.toml"), text).expect("TOML");
+        let InFile {
+            entries, findings, ..
+        } = read(Path::new("c.toml"), text).expect("TOML");
         assert_eq!(findings, []);
         let mut seen: Vec<String> = entries
             .iter()
@@ -194,8 +221,8 @@ mod tests {
                 "certbound.toml line 1 (trusted-proxy): the key trusted-proxy is unknown; write trusted_proxy, its nearest known one, or leave it out",
             ),
             (
-                "[gate.orders]\npath = \"/\"",
-                "certbound.toml line 1 (gate): this version does not have that setting yet, so it would not be in force; leave it out",
+                "[gate.orders]\nscope = [\"/\"]",
+                "certbound.toml line 2 (gate.orders.scope): a gate has no key scope; write scopes, its nearest known one, or leave it out",
             ),
             (
                 "answer_cache = \"off\"",

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::oauth::issuer::Issuer;
 use crate::oauth::secret::Secret;
 
 use super::finding::{Fault, Finding, Source};
+use super::gate::{self, GateSettings};
 use super::secret_file;
 use super::value;
 use super::written::Written;
@@ -32,6 +34,11 @@ impl<'a> Reader<'a> {
     /// Whether flag, environment or file says anything of that setting.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.written.is_set(name)
+    }
+
+    /// The gates, understood.
+    pub(super) fn gates(&mut self, issuer: &Issuer) -> Vec<GateSettings> {
+        gate::read(self.written.gates(), issuer, &mut self.findings)
     }
 
     /// Finds fault with the setting of that name as a whole.

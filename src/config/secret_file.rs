@@ -18,6 +18,73 @@ const MOST: usize = 4096;
 /// Reads the secret; the second part is what to warn of.
 pub(super) fn read(path: &Path) -> Result<(Secret, Option<Fault>), Fault> {
     let name = shown_path(path);
+    let (octets, warning) = content(path)?;
+    let text = std::str::from_utf8(&octets)
+        .unwrap_or_default()
+        .trim_ascii();
+    if text.is_empty() || !is_plain(text) {
+        return Err(Fault::new(
+            format!("{name} is not one line of printable ASCII characters without blanks"),
+            "write one with: openssl rand -hex 32",
+        ));
+    }
+    Ok((
+        Secret::new(text.to_owned()),
+        warning.or_else(|| short(&name, text)),
+    ))
+}
+
+/// Reads a file with one secret a line, each of at least so many octets; the second part is what to warn
+/// of.
+pub(super) fn read_lines(
+    path: &Path,
+    shortest: usize,
+) -> Result<(Vec<Secret>, Option<Fault>), Fault> {
+    let name = shown_path(path);
+    let (octets, mut warning) = content(path)?;
+    let text = std::str::from_utf8(&octets).unwrap_or_default();
+    let mut secrets = Vec::new();
+    for line in text.lines().map(str::trim_ascii) {
+        if line.is_empty() {
+            continue;
+        }
+        if !is_plain(line) || line.len() < shortest {
+            return Err(Fault::new(
+                format!(
+                    "{name} has a line that is no secret of at least {shortest} printable ASCII characters without blanks"
+                ),
+                "write each line with: openssl rand -hex 32",
+            ));
+        }
+        warning = warning.or_else(|| short(&name, line));
+        secrets.push(Secret::new(line.to_owned()));
+    }
+    if secrets.is_empty() {
+        return Err(Fault::new(
+            format!("there is no secret in {name}"),
+            "write one with: openssl rand -hex 32",
+        ));
+    }
+    Ok((secrets, warning))
+}
+
+/// A header must be able to carry it as it is.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+fn short(name: &str, text: &str) -> Option<Fault> {
+    (text.len() < ENOUGH).then(|| {
+        Fault::new(
+            format!("the secret in {name} is shorter than {ENOUGH} characters, so that it might be guessed"),
+            "write one with: openssl rand -hex 32",
+        )
+    })
+}
+
+/// The octets of the file, and whether too many may open it.
+fn content(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Option<Fault>), Fault> {
+    let name = shown_path(path);
     let unreadable = |error: std::io::Error| {
         Fault::new(
             format!("the secret in {name} cannot be read ({error})"),
@@ -31,14 +98,9 @@ pub(super) fn read(path: &Path) -> Result<(Secret, Option<Fault>), Fault> {
     file.take(MOST as u64 + 1)
         .read_to_end(&mut octets)
         .map_err(unreadable)?;
-    let text = std::str::from_utf8(&octets)
-        .unwrap_or_default()
-        .trim_ascii();
-    // A header must be able to carry it as it is.
-    let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if octets.len() > MOST || text.is_empty() || !plain {
+    if octets.len() > MOST {
         return Err(Fault::new(
-            format!("{name} is not one line of printable ASCII characters without blanks"),
+            format!("{name} is larger than {MOST} octets, and no file of secrets"),
             "write one with: openssl rand -hex 32",
         ));
     }
@@ -48,13 +110,7 @@ pub(super) fn read(path: &Path) -> Result<(Secret, Option<Fault>), Fault> {
             format!("run chmod o= {name}"),
         )
     });
-    let short = (text.len() < ENOUGH).then(|| {
-        Fault::new(
-            format!("the secret in {name} is shorter than {ENOUGH} characters, so that it might be guessed"),
-            "write one with: openssl rand -hex 32",
-        )
-    });
-    Ok((Secret::new(text.to_owned()), warning.or(short)))
+    Ok((octets, warning))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::oauth::time::Lifetime;
 use super::address::{self, Group, ListenAddress};
 use super::cross;
 use super::finding::{Fault, Finding, Severity};
+use super::gate::GateSettings;
 use super::header::{VerifyHeaderSetting, header_name};
 use super::reader::Reader;
 use super::store_url::StoreUrl;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub listen_mode: u32,
     /// The group of Unix sockets.
     pub listen_group: Option<Group>,
+    /// Where to serve the gate as a FastCGI Authorizer.
+    pub fcgi_listen: Option<ListenAddress>,
     /// Where to serve health, readiness and metrics.
     pub admin_listen: ListenAddress,
     /// Whose headers are believed; with none, nobody's.
@@ -90,6 +93,8 @@ pub struct Settings {
     pub access_token_ttl: Lifetime,
     /// What access tokens are by default.
     pub access_token_format: AccessTokenFormat,
+    /// What guards resources; the one named `default` is always among them.
+    pub gates: Vec<GateSettings>,
     /// How the log is written.
     pub log_format: LogFormat,
     /// How much is logged.
@@ -125,6 +130,7 @@ impl Settings {
         let listen = reader.all("listen", ListenAddress::parse);
         let listen_mode = reader.value("listen-mode", address::mode);
         let listen_group = reader.value("listen-group", group);
+        let fcgi_listen = reader.value("fcgi-listen", ListenAddress::parse);
         let admin_listen = reader.value("admin-listen", ListenAddress::parse);
         let trusted_proxies = reader.all_warned("trusted-proxy", TrustedProxy::parse);
         let proxy_secret = reader.secret("proxy-secret-file");
@@ -154,7 +160,12 @@ impl Settings {
         let log_format = reader.value("log-format", LogFormat::parse);
         let log_level = reader.value("log-level", LogLevel::parse);
 
-        cross::addresses(reader, &listen, admin_listen.as_ref());
+        let gates = issuer
+            .as_ref()
+            .map(|issuer| reader.gates(issuer))
+            .unwrap_or_default();
+
+        cross::addresses(reader, &listen, fcgi_listen.as_ref(), admin_listen.as_ref());
         cross::trust(reader, &trusted_proxies, &listen, listen_mode);
         cross::verification(reader, front_end_verifies, verify_header.as_ref());
         cross::headers(
@@ -181,6 +192,7 @@ impl Settings {
             listen,
             listen_mode: listen_mode?,
             listen_group,
+            fcgi_listen,
             admin_listen: admin_listen?,
             trusted_proxies,
             proxy_secret,
@@ -209,6 +221,7 @@ impl Settings {
             },
             access_token_ttl: access_token_ttl?,
             access_token_format: access_token_format?,
+            gates,
             log_format: log_format?,
             log_level: log_level?,
         })

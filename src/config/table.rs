@@ -42,6 +42,12 @@ pub const FLAGS: &[Flag] = &[
         "Group, by name or number, that a Unix socket which is listened on belongs to.",
     ),
     one(
+        "fcgi-listen",
+        "ADDR",
+        Words("none"),
+        "Address of the gate as a FastCGI Authorizer for Apache's mod_authnz_fcgi, IP:PORT or unix:PATH.",
+    ),
+    one(
         "admin-listen",
         "ADDR",
         Value("127.0.0.1:9401"),
@@ -208,8 +214,6 @@ pub const LATER: &[&str] = &[
     "admin-token-file",
     "answer-cache",
     "code-ttl",
-    "fcgi-listen",
-    "gate",
     "levels",
     "profile",
     "refresh-token-ttl",

@@ -10,6 +10,7 @@ use super::ConfigError;
 use super::file::{self, InFile};
 use super::finding::{Fault, Finding, Source};
 use super::flags::{Fallback, Flag, Kind, environment};
+use super::gate::GateWritten;
 use super::table::{FLAGS, LATER};
 
 /// The file that is read if nobody names one and it is there.
@@ -32,6 +33,7 @@ pub(super) struct Entry {
 /// The configuration as written: flags over environment over file over defaults.
 pub struct Written {
     entries: Vec<(&'static Flag, Entry)>,
+    gates: Vec<GateWritten>,
     findings: Vec<Finding>,
     file: Option<PathBuf>,
 }
@@ -62,6 +64,11 @@ impl Written {
     pub fn is_set(&self, name: &str) -> bool {
         self.source(name)
             .is_some_and(|source| !matches!(source, Source::Default(_)))
+    }
+
+    /// The gates of the file.
+    pub(super) fn gates(&self) -> &[GateWritten] {
+        &self.gates
     }
 
     pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
@@ -99,7 +106,12 @@ pub fn written(
     let named = config
         .and_then(said)
         .and_then(|entry| entry.values.into_iter().next());
-    let (file, (mut in_file, mut findings)) = configuration_file(named, read_file)?;
+    let (file, in_file) = configuration_file(named, read_file)?;
+    let InFile {
+        entries: mut in_file,
+        gates,
+        mut findings,
+    } = in_file;
     for name in LATER {
         let variable = self::environment(name);
         if environment(&variable).is_some() {
@@ -125,6 +137,7 @@ pub fn written(
     }
     Ok(Written {
         entries,
+        gates,
         findings,
         file,
     })
@@ -142,7 +155,7 @@ fn configuration_file(
             Ok((Some(path), read))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound && !must => {
-            Ok((None, (Vec::new(), Vec::new())))
+            Ok((None, InFile::default()))
         }
         Err(error) => Err(ConfigError::Unreadable {
             path,

@@ -22,6 +22,7 @@ pub struct Metrics {
     refused: Family<Refused, Counter>,
     introspections: Family<Introspected, Counter>,
     revocations: Counter,
+    gated: Family<Gated, Counter>,
     store_failures: Family<StoreFailed, Counter>,
     connections: Gauge,
 }
@@ -50,6 +51,11 @@ struct Introspected {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Gated {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StoreFailed {
     kind: &'static str,
 }
@@ -67,6 +73,7 @@ impl Default for Metrics {
             refused: Family::default(),
             introspections: Family::default(),
             revocations: Counter::default(),
+            gated: Family::default(),
             store_failures: Family::default(),
             connections: Gauge::default(),
         };
@@ -98,6 +105,11 @@ impl Default for Metrics {
             metrics.revocations.clone(),
         );
         registry.register(
+            "gate_decisions",
+            "Requests that asked a gate, by what came of it",
+            metrics.gated.clone(),
+        );
+        registry.register(
             "store_failures",
             "Commits and reads that the store did not do",
             metrics.store_failures.clone(),
@@ -118,6 +130,11 @@ impl Metrics {
             .get_or_create(&Answered { endpoint, status })
             .inc();
         self.seconds.observe(seconds);
+    }
+
+    /// Counts a decision of a gate.
+    pub fn gated(&self, outcome: &'static str) {
+        self.gated.get_or_create(&Gated { outcome }).inc();
     }
 
     /// Counts a token. A grant type that is not one of ours is none that was granted.

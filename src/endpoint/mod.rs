@@ -1,6 +1,7 @@
 //! The endpoints: one file each, which gathers, decides, commits and answers.
 
 mod authenticate;
+pub mod gate;
 mod introspect;
 mod jwks;
 pub mod metadata;
@@ -19,6 +20,8 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use tokio::sync::watch;
 
 use crate::client::belief::Belief;
@@ -27,14 +30,14 @@ use crate::client::{ClientKeys, Registry};
 use crate::key::set::KeySet;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::issuer::{BaseUrl, Issuer};
-use crate::oauth::secret::Secret;
+use crate::oauth::secret::{Digest, Secret};
 use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::jwks::RemoteKeys;
 use crate::proxy::presented::Presented;
 use crate::record::Changes;
 use crate::store::{Store, StoreError};
 use crate::token::AccessToken;
-use crate::token::read::{Recognised, recognise};
+use crate::token::read::{Recognised, is_opaque, recognise};
 use metrics::Metrics;
 
 /// Every endpoint under the issuer's path. Metadata lists what this lists.
@@ -122,8 +125,57 @@ pub struct Server {
     pub clock: fn() -> Timestamp,
     /// Makes 256 bits of chance, in base64url.
     pub mint: fn() -> Secret,
+    /// What guards resources.
+    pub gates: ArcSwap<gate::Gates>,
+    /// Our own JWTs whose signature was verified, by the digest of their text.
+    pub seen: SeenTokens,
     /// What is counted.
     pub metrics: Metrics,
+}
+
+/// How many tokens are remembered, and how many octets of them.
+const SEEN: (usize, u64) = (50_000, 32 * 1024 * 1024);
+
+/// Tokens that were recognised already, so that a signature is not verified twice. What is remembered
+/// depends on the token alone; whether it was revoked, and whether its key still counts, is asked anew.
+pub struct SeenTokens(Cache<[u8; 32], Arc<Recognised>, Octets>);
+
+/// What is remembered weighs about what it says.
+#[derive(Clone, Copy)]
+struct Octets;
+
+impl Weighter<[u8; 32], Arc<Recognised>> for Octets {
+    fn weight(&self, _: &[u8; 32], seen: &Arc<Recognised>) -> u64 {
+        256 + seen.octets() as u64
+    }
+}
+
+impl Default for SeenTokens {
+    fn default() -> Self {
+        Self(Cache::with_weighter(SEEN.0, SEEN.1, Octets))
+    }
+}
+
+impl SeenTokens {
+    /// Recognises a token, from memory if it was before.
+    fn recognise(
+        &self,
+        text: &str,
+        keys: &KeySet,
+        issuer: &str,
+        now: Timestamp,
+    ) -> Option<Arc<Recognised>> {
+        if is_opaque(text) {
+            return recognise(text, keys, issuer, now).map(Arc::new);
+        }
+        let digest = Digest::of(text.as_bytes());
+        if let Some(seen) = self.0.get(digest.octets()) {
+            return seen.still_holds(keys, now).then_some(seen);
+        }
+        let recognised = Arc::new(recognise(text, keys, issuer, now)?);
+        self.0.insert(*digest.octets(), Arc::clone(&recognised));
+        Some(recognised)
+    }
 }
 
 impl Server {
@@ -171,10 +223,10 @@ impl Server {
         &self,
         text: &str,
         now: Timestamp,
-    ) -> Result<Option<(Recognised, AccessToken)>, OAuthError> {
-        let keys = self.keys()?;
+    ) -> Result<Option<(Arc<Recognised>, AccessToken)>, OAuthError> {
         let issuer = self.settings.issuer.as_str();
-        let Some(recognised) = recognise(text, &keys, issuer, now) else {
+        let keys = self.keys()?;
+        let Some(recognised) = self.seen.recognise(text, &keys, issuer, now) else {
             return Ok(None);
         };
         let records = self

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use http::Method;
 
+use crate::endpoint::gate::Gates;
 use crate::endpoint::{ENDPOINTS, Endpoint, Settings};
+use crate::gate::GateName;
 
 /// What lives under a path.
 #[derive(Clone, Copy)]
@@ -13,6 +15,8 @@ pub enum Route {
     Endpoint(&'static dyn Endpoint),
     /// Authorization server metadata (RFC 8414).
     Metadata,
+    /// A gate, by its place among [`Gates`].
+    Gate(usize),
 }
 
 impl Route {
@@ -21,14 +25,16 @@ impl Route {
         match self {
             Self::Endpoint(endpoint) => endpoint.name(),
             Self::Metadata => "metadata",
+            Self::Gate(_) => "verify",
         }
     }
 
-    /// The methods that it takes.
-    pub fn methods(self) -> &'static [Method] {
+    /// The methods that it takes; none for one that takes all.
+    pub fn methods(self) -> Option<&'static [Method]> {
         match self {
-            Self::Endpoint(endpoint) => endpoint.methods(),
-            Self::Metadata => &[Method::GET, Method::HEAD],
+            Self::Endpoint(endpoint) => Some(endpoint.methods()),
+            Self::Metadata => Some(&[Method::GET, Method::HEAD]),
+            Self::Gate(_) => None,
         }
     }
 
@@ -37,6 +43,7 @@ impl Route {
         match self {
             Self::Endpoint(endpoint) => endpoint.is_open_to_any_origin(),
             Self::Metadata => true,
+            Self::Gate(_) => false,
         }
     }
 }
@@ -47,7 +54,7 @@ pub struct Router(HashMap<String, Route>);
 
 impl Router {
     /// The paths of this deployment: under the issuer's and under the mTLS base's.
-    pub fn new(settings: &Settings) -> Self {
+    pub fn new(settings: &Settings, gates: &Gates) -> Self {
         let mut routes = HashMap::new();
         let bases = [Some(settings.issuer.base()), settings.mtls_base.as_ref()];
         for base in bases.into_iter().flatten() {
@@ -56,6 +63,13 @@ impl Router {
                 .filter(|endpoint| endpoint.is_served(settings))
             {
                 routes.insert(base.path_of(endpoint.name()), Route::Endpoint(*endpoint));
+            }
+            for (at, guard) in gates.iter().enumerate() {
+                let name = guard.gate().name();
+                routes.insert(base.path_of(&format!("verify/{name}")), Route::Gate(at));
+                if name.as_str() == GateName::DEFAULT {
+                    routes.insert(base.path_of("verify"), Route::Gate(at));
+                }
             }
         }
         for path in settings.issuer.metadata_paths() {
@@ -74,16 +88,22 @@ impl Router {
 mod tests {
     use super::*;
     use crate::client::registration::AccessTokenFormat;
+    use crate::endpoint::gate::Guard;
+    use crate::gate::Gate;
+    use crate::gate::fixtures::rules;
     use crate::oauth::time::Lifetime;
 
     fn router(issuer: &str, mtls_base: Option<&str>, whoami: bool) -> Router {
-        Router::new(&Settings {
+        let settings = Settings {
             issuer: issuer.parse().expect("an issuer"),
             mtls_base: mtls_base.map(|base| base.parse().expect("a base")),
             access_token_ttl: Lifetime::from_seconds(600),
             access_token_format: AccessTokenFormat::Jwt,
             whoami,
-        })
+        };
+        let gate = |name| Gate::new(rules(name)).expect("a gate");
+        let guards = ["default", "orders"].map(|name| Guard::new(gate(name), issuer));
+        Router::new(&settings, &Gates::new(guards.into()))
     }
 
     #[test]
@@ -102,6 +122,14 @@ mod tests {
             ("/bound/revoke", None, Some("revoke")),
             ("/jwks", Some("jwks"), None),
             ("/whoami", None, None),
+            ("/verify", Some("verify"), None),
+            ("/verify/default", Some("verify"), None),
+            ("/verify/orders", Some("verify"), None),
+            ("/bound/verify/orders", None, Some("verify")),
+            ("/oauth2/verify", None, Some("verify")),
+            ("/verify/", None, None),
+            ("/verify/Orders", None, None),
+            ("/verify/orders/", None, None),
             ("/oauth2/whoami", None, Some("whoami")),
             ("/.well-known/openid-configuration", Some("metadata"), None),
             (
@@ -150,9 +178,10 @@ mod tests {
             ("/.well-known/openid-configuration", Method::GET, true),
         ] {
             let route = router.find(path).expect("a route");
-            assert!(route.methods().contains(&method), "{path}");
+            let methods = route.methods().expect("not all");
+            assert!(methods.contains(&method), "{path}");
             assert_eq!(
-                route.methods().contains(&Method::POST),
+                methods.contains(&Method::POST),
                 method == Method::POST,
                 "{path}"
             );

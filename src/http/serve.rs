@@ -21,6 +21,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 
+use super::gate;
 use super::listen::{Accepted, Listener};
 use super::patience::Patience;
 use super::request;
@@ -231,6 +232,12 @@ async fn decide(
     if let Some(route) = route {
         (seen.endpoint, seen.cors) = (route.name(), route.is_open_to_any_origin());
     }
+    if let Some(Route::Gate(at)) = route {
+        let gates = site.server.gates.load_full();
+        if let Some(guard) = gates.at(at) {
+            return Ok(gate::answer(site, guard, peer, &parts, body, id).await);
+        }
+    }
     // At every path, those that lead nowhere included.
     let presented = request::presented(&site.window, peer, &parts, site.max_header_bytes)?;
     if let Some(named) = presented.request_id() {
@@ -238,7 +245,7 @@ async fn decide(
     }
     let route = route
         .ok_or_else(|| OAuthError::new(ErrorCode::NotFound, "nothing lives under this path"))?;
-    let methods = route.methods();
+    let methods = route.methods().unwrap_or_default();
     if seen.cors && parts.method == Method::OPTIONS {
         return Ok(preflight(methods));
     }
@@ -254,6 +261,8 @@ async fn decide(
             let request = request::whole(parts, body, presented, Arc::clone(id)).await?;
             endpoint.serve(&site.server, &request).await
         }
+        // Which gates there are does not change.
+        Route::Gate(_) => Err(OAuthError::new(ErrorCode::ServerError, "the gate is gone")),
     }
 }
 
@@ -296,7 +305,7 @@ fn refused(error: &OAuthError, seen: &Seen, id: &str, peer: Peer) {
 }
 
 /// Who is at the other end of a connection, for the log.
-fn whom(peer: Peer) -> String {
+pub(super) fn whom(peer: Peer) -> String {
     match peer {
         Peer::Tcp(address) => address.to_string(),
         Peer::Unix => "unix".to_owned(),
@@ -304,7 +313,7 @@ fn whom(peer: Peer) -> String {
 }
 
 /// Text from outside, so that it cannot end a line of the log or fill it.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let kept: String = text.chars().take(1024).collect();
     if kept.chars().any(char::is_control) {
         kept.escape_debug().to_string()

@@ -6,6 +6,7 @@
 pub mod algorithm;
 pub mod claims;
 mod der;
+pub mod envelope;
 mod error;
 pub mod json;
 pub mod jwk;

@@ -92,13 +92,16 @@ impl Format for Jwt {
     }
 }
 
-/// An access token that this issuer signed and that has not expired; whether it was revoked is for the
-/// store to say. A claim of the wrong type is a wrong token (RFC 9068 section 4).
-pub(super) fn read(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Option<AccessToken> {
-    let verified = UnverifiedJws::parse(text)
-        .ok()?
-        .verify_own(keys, TYPE, now)
-        .ok()?;
+/// An access token that this issuer signed and that has not expired, and the `kid` of the key that did;
+/// whether it was revoked is for the store to say. A claim of the wrong type is a wrong token (RFC 9068 section 4).
+pub(super) fn read(
+    text: &str,
+    keys: &KeySet,
+    issuer: &str,
+    now: Timestamp,
+) -> Option<(AccessToken, Box<str>)> {
+    let jws = UnverifiedJws::parse(text).ok()?;
+    let verified = jws.verify_own(keys, TYPE, now).ok()?;
     let all = verified.claims();
     let string = |name| claims::text(all, name).ok()?;
     let times = TimeClaims::read(all).ok()?;
@@ -110,7 +113,7 @@ pub(super) fn read(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> O
         None => None,
         Some(value) => Some(Confirmation::deserialize(value).ok()?),
     };
-    Some(AccessToken {
+    let token = AccessToken {
         client_id: ClientId::parse(string("client_id")?).ok()?,
         subject: string("sub")?.to_owned(),
         scope: Scope::parse(claims::text(all, "scope").ok()?.unwrap_or_default()).ok()?,
@@ -119,5 +122,6 @@ pub(super) fn read(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> O
         expires,
         id: string("jti")?.to_owned(),
         confirmation,
-    })
+    };
+    Some((token, jws.unverified_kid()?.into()))
 }

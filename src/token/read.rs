@@ -17,8 +17,13 @@ pub struct Recognised(Kept);
 enum Kept {
     /// The record is its meaning.
     Opaque(Key),
-    /// The record, if there is one, says that it was revoked.
-    Jwt(Box<AccessToken>, Key),
+    /// The record, if there is one, says that it was revoked. The name is that of the key that signed it.
+    Jwt(Box<AccessToken>, Key, Box<str>),
+}
+
+/// Whether that text looks like an opaque token of ours.
+pub fn is_opaque(text: &str) -> bool {
+    text.starts_with(opaque::PREFIX)
 }
 
 /// Recognises a token by its own looks; a hint about its type could only hide it (RFC 7662 section 2.1).
@@ -26,19 +31,39 @@ pub fn recognise(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Opt
     if text.len() > LONGEST {
         return None;
     }
-    if text.starts_with(opaque::PREFIX) {
+    if is_opaque(text) {
         return Some(Recognised(Kept::Opaque(opaque::key(issuer, text))));
     }
-    let token = jwt::read(text, keys, issuer, now)?;
+    let (token, kid) = jwt::read(text, keys, issuer, now)?;
     let revoked = Key::new(Kind::Revoked, &Digest::of(token.id.as_bytes()));
-    Some(Recognised(Kept::Jwt(Box::new(token), revoked)))
+    Some(Recognised(Kept::Jwt(Box::new(token), revoked, kid)))
 }
 
 impl Recognised {
     /// The key of the record that decides.
     pub fn key(&self) -> &Key {
         match &self.0 {
-            Kept::Opaque(key) | Kept::Jwt(_, key) => key,
+            Kept::Opaque(key) | Kept::Jwt(_, key, _) => key,
+        }
+    }
+
+    /// How many octets of text it holds, about.
+    pub fn octets(&self) -> usize {
+        match &self.0 {
+            Kept::Opaque(key) => key.as_str().len(),
+            Kept::Jwt(token, key, _) => {
+                let audience: usize = token.audience.iter().map(String::len).sum();
+                token.subject.len() + token.scope.as_str().len() + audience + key.as_str().len()
+            }
+        }
+    }
+
+    /// Whether the token would be recognised again: the key that signed it is not retired, and the token
+    /// has not expired. Keys are named by their own digest, so that another one has another name.
+    pub fn still_holds(&self, keys: &KeySet, now: Timestamp) -> bool {
+        match &self.0 {
+            Kept::Opaque(_) => true,
+            Kept::Jwt(token, _, kid) => now < token.expires && keys.verifier(kid, now).is_some(),
         }
     }
 
@@ -47,7 +72,7 @@ impl Recognised {
         match (&self.0, record) {
             (Kept::Opaque(_), Some(record)) => opaque::read(record, now),
             (Kept::Opaque(_), None) | (Kept::Jwt(..), Some(_)) => None,
-            (Kept::Jwt(token, _), None) => Some(token.as_ref().clone()),
+            (Kept::Jwt(token, ..), None) => Some(token.as_ref().clone()),
         }
     }
 
@@ -55,7 +80,7 @@ impl Recognised {
     pub fn revocation(&self) -> Changes {
         match &self.0 {
             Kept::Opaque(key) => Changes::none().delete(key.clone()),
-            Kept::Jwt(token, key) => Changes::none().put(
+            Kept::Jwt(token, key, _) => Changes::none().put(
                 key.clone(),
                 Record {
                     value: b"1".to_vec(),

@@ -1,0 +1,573 @@
+//! `[gate.NAME]` of the configuration file: what a protected resource asks of those who come.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::gate::session::{SHORTEST_SECRET, Sessions};
+use crate::gate::{AuthMethod, Gate, GateName, ProofOfPossession, Rules};
+use crate::key::KeyError;
+use crate::oauth::issuer::Issuer;
+use crate::oauth::nearest::closest;
+use crate::oauth::scope::Scope;
+use crate::oauth::secret::Secret;
+use crate::oauth::time::Lifetime;
+
+use super::finding::{Fault, Finding, Source, shown};
+use super::secret_file;
+use super::upstream::{Passage, Upstream, path_prefix};
+use super::value;
+
+/// How a key of a gate is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    One,
+    Many,
+    Switch,
+    Levels,
+}
+
+/// Every key that a gate may have.
+const KEYS: &[(&str, Kind)] = &[
+    ("proof_of_possession_mtls", Kind::One),
+    ("auth_methods", Kind::Many),
+    ("proof_of_possession_auth_methods_validation", Kind::Switch),
+    ("issuers", Kind::Many),
+    ("jwks_uri", Kind::One),
+    ("introspection_endpoint", Kind::One),
+    ("introspection_client", Kind::One),
+    ("audience", Kind::Many),
+    ("scopes", Kind::Many),
+    ("acr", Kind::One),
+    ("acr_loa_map", Kind::Levels),
+    ("max_age", Kind::One),
+    ("session_secret_file", Kind::One),
+    ("upstream", Kind::One),
+    ("path", Kind::One),
+    ("pass_token", Kind::Switch),
+];
+
+/// Authentication methods that Kong's plugin knows and that present no access token, or one that nothing
+/// could be proven for.
+const WITHOUT_PROOF: &[&str] = &[
+    "authorization_code",
+    "client_credentials",
+    "kong_oauth2",
+    "password",
+    "refresh_token",
+    "userinfo",
+];
+
+/// A gate as it is configured.
+#[derive(Clone, Debug)]
+pub struct GateSettings {
+    /// Its name.
+    pub name: GateName,
+    /// What the bearer has to prove.
+    pub proof: ProofOfPossession,
+    /// How a request may be authenticated.
+    pub methods: Vec<AuthMethod>,
+    /// Whose tokens are taken.
+    pub issuers: Vec<String>,
+    /// Where the one other issuer's keys are, where it has no discovery.
+    pub jwks_uri: Option<String>,
+    /// Where the one other issuer is asked, likewise.
+    pub introspection_endpoint: Option<String>,
+    /// As whom: a registration, with its secret or key files.
+    pub introspection_client: Option<PathBuf>,
+    /// Of which one must be among the token's.
+    pub audience: Vec<String>,
+    /// All of which the token must have.
+    pub scopes: Scope,
+    /// The least authentication context class.
+    pub acr: Option<String>,
+    /// What the classes count.
+    pub levels: BTreeMap<String, u32>,
+    /// How long ago the user may have authenticated.
+    pub max_age: Option<Lifetime>,
+    /// The file with the secrets of its sessions.
+    pub session_secret_file: Option<PathBuf>,
+    /// The secrets in it, as they were read with the configuration.
+    pub session_secrets: Vec<Secret>,
+    /// Where requests are passed on to, in reverse-proxy mode.
+    pub passage: Option<Passage>,
+    /// Where it is written.
+    pub source: Source,
+}
+
+impl GateSettings {
+    /// The gate named `default`, where the file says nothing of it: strict, our own tokens, any audience.
+    pub fn by_default(issuer: &Issuer) -> Option<Self> {
+        Some(Self {
+            name: GateName::DEFAULT.parse().ok()?,
+            proof: ProofOfPossession::Strict,
+            methods: vec![AuthMethod::Bearer, AuthMethod::Introspection],
+            issuers: vec![issuer.as_str().to_owned()],
+            jwks_uri: None,
+            introspection_endpoint: None,
+            introspection_client: None,
+            audience: Vec::new(),
+            scopes: Scope::default(),
+            acr: None,
+            levels: BTreeMap::new(),
+            max_age: None,
+            session_secret_file: None,
+            session_secrets: Vec::new(),
+            passage: None,
+            source: Source::Default("config"),
+        })
+    }
+
+    /// Its rules.
+    ///
+    /// # Errors
+    /// The library fails over the secrets.
+    pub fn rules(&self) -> Result<Rules, KeyError> {
+        let secrets = self.session_secrets.iter().map(Secret::expose);
+        let sessions = if self.session_secrets.is_empty() {
+            None
+        } else {
+            Some(Sessions::new(secrets)?)
+        };
+        Ok(Rules {
+            name: self.name.clone(),
+            proof: self.proof,
+            methods: self.methods.clone(),
+            issuers: self
+                .issuers
+                .iter()
+                .map(|issuer| issuer.as_str().into())
+                .collect(),
+            audience: self.audience.clone(),
+            scopes: self.scopes.clone(),
+            acr: self.acr.clone(),
+            levels: self.levels.clone(),
+            max_age: self.max_age,
+            sessions,
+        })
+    }
+
+    /// The issuers that are not this server.
+    pub fn others<'a>(&'a self, issuer: &'a Issuer) -> impl Iterator<Item = &'a str> {
+        self.issuers
+            .iter()
+            .map(String::as_str)
+            .filter(move |other| *other != issuer.as_str())
+    }
+}
+
+/// A value of a gate's key, of the kind that the key has.
+#[derive(Clone, Debug)]
+pub(super) enum GateValue {
+    Texts(Vec<String>),
+    Switch(bool),
+    Levels(BTreeMap<String, u32>),
+}
+
+/// A gate as it is written: for each key its value and where that is.
+#[derive(Clone, Debug)]
+pub(super) struct GateWritten {
+    name: GateName,
+    source: Source,
+    entries: Vec<(&'static str, GateValue, Source)>,
+}
+
+/// Reads the tables under `gate`.
+pub(super) fn tables(
+    value: &Spanned<DeValue<'_>>,
+    source: &impl Fn(usize, &str) -> Source,
+) -> (Vec<GateWritten>, Vec<Finding>) {
+    let (mut gates, mut findings) = (Vec::new(), Vec::new());
+    let DeValue::Table(tables) = value.get_ref() else {
+        let fault = Fault::new(
+            "gate is not a table",
+            "write [gate.NAME] and its keys below",
+        );
+        let finding = Finding::error(source(value.span().start, "gate"), fault);
+        return (gates, vec![finding]);
+    };
+    for (name, value) in tables {
+        let place = source(name.span().start, &format!("gate.{}", name.get_ref()));
+        let (parsed, table) = match (name.get_ref().parse::<GateName>(), value.get_ref()) {
+            (Ok(name), DeValue::Table(table)) => (name, table),
+            (Err(not), _) => {
+                let fault = Fault::new(not.to_string(), "give the gate another name");
+                findings.push(Finding::error(place, fault));
+                continue;
+            }
+            (Ok(_), _) => {
+                let fault = Fault::new("a gate is a table", "write [gate.NAME] and its keys below");
+                findings.push(Finding::error(place, fault));
+                continue;
+            }
+        };
+        let entries = entries(&parsed, table, source, &mut findings);
+        gates.push(GateWritten {
+            name: parsed,
+            source: place,
+            entries,
+        });
+    }
+    (gates, findings)
+}
+
+fn entries(
+    gate: &GateName,
+    table: &DeTable<'_>,
+    source: &impl Fn(usize, &str) -> Source,
+    findings: &mut Vec<Finding>,
+) -> Vec<(&'static str, GateValue, Source)> {
+    let mut entries = Vec::new();
+    for (key, value) in table {
+        let full = format!("gate.{gate}.{}", key.get_ref());
+        let place = source(key.span().start, &full);
+        let Some((name, kind)) = KEYS.iter().find(|(name, _)| *name == &**key.get_ref()) else {
+            let known = KEYS.iter().map(|(name, _)| *name);
+            let nearest = closest(key.get_ref(), known).unwrap_or_default();
+            let fault = Fault::new(
+                format!("a gate has no key {}", shown(key.get_ref())),
+                format!("write {nearest}, its nearest known one, or leave it out"),
+            );
+            findings.push(Finding::error(place, fault));
+            continue;
+        };
+        match typed(name, *kind, value.get_ref()) {
+            Ok(value) => entries.push((*name, value, place)),
+            Err(fault) => findings.push(Finding::error(place, fault)),
+        }
+    }
+    entries
+}
+
+fn typed(name: &str, kind: Kind, value: &DeValue<'_>) -> Result<GateValue, Fault> {
+    let wrong = || {
+        let remedy = match kind {
+            Kind::One => format!("write {name} = \"…\""),
+            Kind::Many => format!("write {name} = [\"…\", \"…\"]"),
+            Kind::Switch => format!("write {name} = true or {name} = false, without quotes"),
+            Kind::Levels => format!("write {name} = {{ silver = 1, gold = 2 }}"),
+        };
+        Fault::new(format!("the value is of type {}", value.type_str()), remedy)
+    };
+    let text = |value: &DeValue<'_>| match value {
+        DeValue::String(text) => Some(text.to_string()),
+        _ => None,
+    };
+    Ok(match (kind, value) {
+        (Kind::One | Kind::Many, DeValue::String(text)) => GateValue::Texts(vec![text.to_string()]),
+        (Kind::Many, DeValue::Array(values)) => GateValue::Texts(
+            values
+                .iter()
+                .map(|value| text(value.get_ref()))
+                .collect::<Option<_>>()
+                .ok_or_else(wrong)?,
+        ),
+        (Kind::Switch, DeValue::Boolean(on)) => GateValue::Switch(*on),
+        (Kind::Levels, DeValue::Table(levels)) => GateValue::Levels(
+            levels
+                .iter()
+                .map(|(acr, level)| match level.get_ref() {
+                    DeValue::Integer(level) => {
+                        Some((acr.get_ref().to_string(), level.to_string().parse().ok()?))
+                    }
+                    _ => None,
+                })
+                .collect::<Option<_>>()
+                .ok_or_else(wrong)?,
+        ),
+        _ => return Err(wrong()),
+    })
+}
+
+/// Understands the gates that are written, with the one named `default` among them in any case, and finds
+/// what is wrong with them.
+pub(super) fn read(
+    written: &[GateWritten],
+    issuer: &Issuer,
+    findings: &mut Vec<Finding>,
+) -> Vec<GateSettings> {
+    let mut gates: Vec<GateSettings> = Vec::new();
+    let default = GateSettings::by_default(issuer);
+    let Some(default) = default else {
+        return gates;
+    };
+    if !written.iter().any(|gate| gate.name == default.name) {
+        gates.push(default.clone());
+    }
+    for gate in written {
+        let mut reading = Reading {
+            gate,
+            settings: GateSettings {
+                name: gate.name.clone(),
+                source: gate.source.clone(),
+                ..default.clone()
+            },
+            findings,
+        };
+        reading.values();
+        reading.together(issuer);
+        gates.push(reading.settings);
+    }
+    let passages = |gate: &GateSettings| gate.passage.clone();
+    for (at, gate) in gates.iter().enumerate() {
+        let Some(passage) = &gate.passage else {
+            continue;
+        };
+        let twice = gates[..at]
+            .iter()
+            .filter_map(passages)
+            .any(|other| other.path == passage.path);
+        if twice {
+            let fault = Fault::new(
+                format!("the path {} is another gate's, too", passage.path),
+                "give each gate a path of its own",
+            );
+            findings.push(Finding::error(gate.source.clone(), fault));
+        }
+    }
+    gates
+}
+
+/// A gate on its way from what is written to what is meant.
+struct Reading<'a> {
+    gate: &'a GateWritten,
+    settings: GateSettings,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Reading<'_> {
+    fn values(&mut self) {
+        let (mut path, mut upstream, mut pass_token) = (None, None, None);
+        for (name, value, source) in &self.gate.entries {
+            let settings = &mut self.settings;
+            let one = || match value {
+                GateValue::Texts(texts) => texts.first().map_or("", String::as_str),
+                _ => "",
+            };
+            let many = || match value {
+                GateValue::Texts(texts) => texts.clone(),
+                _ => Vec::new(),
+            };
+            let outcome: Result<(), Fault> = match *name {
+                "proof_of_possession_mtls" => proof(one()).map(|proof| settings.proof = proof),
+                "auth_methods" => methods(&many()).map(|methods| settings.methods = methods),
+                "issuers" => issuers(&many()).map(|issuers| settings.issuers = issuers),
+                "jwks_uri" => given(one()).map(|uri| settings.jwks_uri = Some(uri)),
+                "introspection_endpoint" => {
+                    given(one()).map(|uri| settings.introspection_endpoint = Some(uri))
+                }
+                "introspection_client" => {
+                    given(one()).map(|file| settings.introspection_client = Some(file.into()))
+                }
+                "audience" => many()
+                    .iter()
+                    .map(|name| given(name))
+                    .collect::<Result<_, _>>()
+                    .map(|audience| settings.audience = audience),
+                "scopes" => Scope::parse(&many().join(" "))
+                    .map(|scope| settings.scopes = scope)
+                    .map_err(|error| Fault::new(error.to_string(), "write scopes = [\"…\"]")),
+                "acr" => quotable(one()).map(|acr| settings.acr = Some(acr)),
+                "max_age" => value::lifetime(one()).map(|age| settings.max_age = Some(age)),
+                "acr_loa_map" => {
+                    if let GateValue::Levels(levels) = value {
+                        settings.levels.clone_from(levels);
+                    }
+                    Ok(())
+                }
+                "session_secret_file" => secrets(one().as_ref()).map(|(secrets, warning)| {
+                    settings.session_secret_file = Some(one().into());
+                    settings.session_secrets = secrets;
+                    self.findings
+                        .extend(warning.map(|fault| Finding::warning(source.clone(), fault)));
+                }),
+                "upstream" => Upstream::parse(one()).map(|to| upstream = Some(to)),
+                "path" => path_prefix(one()).map(|prefix| path = Some(prefix)),
+                "pass_token" => {
+                    pass_token = Some(matches!(value, GateValue::Switch(true)));
+                    Ok(())
+                }
+                // What can prove nothing is refused whether or not anything has to be proven.
+                _ => Ok(()),
+            };
+            if let Err(fault) = outcome {
+                self.findings.push(Finding::error(source.clone(), fault));
+            }
+        }
+        self.settings.passage = match (path, upstream, pass_token) {
+            (Some(path), Some(upstream), pass_token) => Some(Passage {
+                path,
+                upstream,
+                pass_token: pass_token.unwrap_or(false),
+            }),
+            (None, None, None) => None,
+            _ if self
+                .gate
+                .entries
+                .iter()
+                .any(|(name, ..)| *name == "upstream")
+                && self.gate.entries.iter().any(|(name, ..)| *name == "path") =>
+            {
+                // One of them was wrong, which has been found already.
+                None
+            }
+            _ => {
+                self.error(
+                    "path, upstream and pass_token say together what is passed on, and one is missing",
+                    "set path and upstream, or leave all of them out",
+                );
+                None
+            }
+        };
+    }
+
+    /// Finds what does not go together.
+    fn together(&mut self, issuer: &Issuer) {
+        match self.settings.rules().map(Gate::new) {
+            Ok(Ok(_)) => {}
+            // Where the file could not be read, that has been found already.
+            Ok(Err(crate::gate::Contradiction::SessionWithoutSecret))
+                if self.has("session_secret_file") => {}
+            Ok(Err(contradiction)) => {
+                self.error(contradiction.problem(), contradiction.remedy());
+            }
+            Err(error) => self.error(&error.to_string(), "write another session secret"),
+        }
+        let others: Vec<String> = self.settings.others(issuer).map(str::to_owned).collect();
+        let explicit =
+            self.settings.jwks_uri.is_some() || self.settings.introspection_endpoint.is_some();
+        if explicit && others.len() != 1 {
+            self.error(
+                "jwks_uri and introspection_endpoint belong to one other issuer, and issuers does not name exactly one",
+                "name that one in issuers, and leave others to a gate of their own",
+            );
+        }
+        let introspects = self.settings.methods.contains(&AuthMethod::Introspection);
+        if self.settings.introspection_client.is_some() && (others.is_empty() || !introspects) {
+            self.warning(
+                "introspection_client does nothing: no other issuer is asked",
+                "leave it out, or name the issuer in issuers and introspection in auth_methods",
+            );
+        }
+        if let Some(other) = others.first()
+            && introspects
+            && self.settings.introspection_client.is_none()
+        {
+            self.warning(
+                &format!("{other} cannot be asked about tokens without credentials there"),
+                "set introspection_client, or leave introspection out of auth_methods",
+            );
+        }
+        if let Some(other) = others.first()
+            && self.settings.audience.is_empty()
+        {
+            self.warning(
+                &format!("every token of {other} is let in, whatever service it was issued for"),
+                "set audience to what this service is called there",
+            );
+        }
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.gate.entries.iter().any(|(name, ..)| *name == key)
+    }
+
+    fn error(&mut self, problem: &str, remedy: &str) {
+        let source = self.gate.source.clone();
+        self.findings
+            .push(Finding::error(source, Fault::new(problem, remedy)));
+    }
+
+    fn warning(&mut self, problem: &str, remedy: &str) {
+        let source = self.gate.source.clone();
+        self.findings
+            .push(Finding::warning(source, Fault::new(problem, remedy)));
+    }
+}
+
+fn proof(text: &str) -> Result<ProofOfPossession, Fault> {
+    let found = ProofOfPossession::ALL
+        .iter()
+        .find(|proof| proof.name() == text);
+    found.copied().ok_or_else(|| {
+        Fault::new(
+            format!("{} is no kind of proof of possession", shown(text)),
+            "write off, optional or strict",
+        )
+    })
+}
+
+fn methods(texts: &[String]) -> Result<Vec<AuthMethod>, Fault> {
+    let mut methods = Vec::new();
+    for text in texts {
+        let found = AuthMethod::ALL.iter().find(|method| method.name() == text);
+        let Some(method) = found else {
+            let problem = if WITHOUT_PROOF.contains(&text.as_str()) {
+                format!("{text} presents no token whose possession could be proven")
+            } else {
+                format!("there is no authentication method {}", shown(text))
+            };
+            return Err(Fault::new(
+                problem,
+                "write some of bearer, introspection, session",
+            ));
+        };
+        if !methods.contains(method) {
+            methods.push(*method);
+        }
+    }
+    Ok(methods)
+}
+
+/// Issuers are compared as they are written, so that they only have to be URLs without a query or fragment
+/// (RFC 8414 section 2).
+fn issuers(texts: &[String]) -> Result<Vec<String>, Fault> {
+    let mut issuers = Vec::new();
+    for text in texts {
+        let url = text.starts_with("https://") || text.starts_with("http://");
+        let plain = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if !url || !plain || text.contains(['?', '#']) {
+            return Err(Fault::new(
+                format!("{} is no issuer identifier", shown(text)),
+                "write the URL that the issuer's tokens have as iss, character by character",
+            ));
+        }
+        if !issuers.contains(text) {
+            issuers.push(text.clone());
+        }
+    }
+    Ok(issuers)
+}
+
+fn given(text: &str) -> Result<String, Fault> {
+    if text.is_empty() {
+        Err(Fault::new(
+            "the value is empty",
+            "write a value, or leave it out",
+        ))
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// What goes into a quoted string of a challenge.
+fn quotable(text: &str) -> Result<String, Fault> {
+    let plain = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if !text.is_empty() && text.bytes().all(plain) {
+        return Ok(text.to_owned());
+    }
+    Err(Fault::new(
+        format!("{} is no authentication context class", shown(text)),
+        "write one class, printable ASCII without blanks, quotes and backslashes",
+    ))
+}
+
+/// Reads a file of secrets: the first line seals, the others still open.
+fn secrets(path: &Path) -> Result<(Vec<Secret>, Option<Fault>), Fault> {
+    secret_file::read_lines(path, SHORTEST_SECRET)
+}
+
+#[cfg(test)]
+mod tests;

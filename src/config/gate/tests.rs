@@ -1,0 +1,1 @@
+//! What a gate's table may say.
