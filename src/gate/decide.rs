@@ -108,3 +108,248 @@ fn authentication(rules: &Rules, facts: &Facts, now: Timestamp) -> Result<(), St
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::fixtures::rules;
+    use super::*;
+    use crate::cert::{ClientCertificate, Thumbprint};
+    use crate::oauth::scope::Scope;
+    use crate::proxy::Encoding;
+
+    /// 2026-11-22.
+    const NOW: Timestamp = Timestamp::from_unix(1_795_311_512);
+
+    fn certificate(name: &str) -> ClientCertificate {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let path = format!("{root}/tests/fixtures/pki/{name}.crt");
+        let pem = std::fs::read_to_string(path).expect("the fixture is in the repository");
+        ClientCertificate::from_pem(&pem).expect("the fixture is a certificate")
+    }
+
+    fn with(name: Option<&str>) -> Presented {
+        match name {
+            Some(name) => Presented::supposed(certificate(name), Vec::new(), Encoding::AUTO),
+            None => Presented::nothing(),
+        }
+    }
+
+    fn thumbprint(name: &str) -> Thumbprint {
+        *certificate(name).thumbprint()
+    }
+
+    fn facts() -> Facts {
+        Facts {
+            issuer: "https://as.example.com".into(),
+            subject: Some("s".into()),
+            client_id: None,
+            scope: Scope::parse("a b").expect("a scope"),
+            audience: vec!["https://x.example".into()],
+            expires: Some(NOW.after(Lifetime::from_seconds(1))),
+            bound: Bound::ToCertificate(thumbprint("p256")),
+            acr: Some("silver".into()),
+            auth_time: Some(NOW.before(Lifetime::from_seconds(100))),
+        }
+    }
+
+    fn why(rules: Rules, facts: &Facts, presented: &Presented) -> Option<Why> {
+        let gate = Gate::new(rules).expect("rules that go together");
+        decide(&gate, facts, presented, NOW)
+            .err()
+            .map(|refused| refused.why())
+    }
+
+    #[test]
+    fn possession() {
+        use ProofOfPossession::{Off, Optional, Strict};
+        let right = Bound::ToCertificate(thumbprint("p256"));
+        let expired = Bound::ToCertificate(thumbprint("expired"));
+        for (proof, bound, certificate, passes) in [
+            (Strict, right, Some("p256"), true),
+            (Strict, right, Some("rsa"), false),
+            (Strict, right, None, false),
+            (Strict, Bound::ToNothing, Some("p256"), false),
+            (Strict, Bound::ToNothing, None, false),
+            (Strict, Bound::Otherwise, Some("p256"), false),
+            (Strict, expired, Some("expired"), false),
+            (Optional, right, Some("p256"), true),
+            (Optional, right, Some("rsa"), false),
+            (Optional, right, None, false),
+            (Optional, Bound::ToNothing, Some("rsa"), true),
+            (Optional, Bound::ToNothing, None, true),
+            (Optional, Bound::Otherwise, Some("p256"), false),
+            (Optional, expired, Some("expired"), false),
+            (Off, right, Some("rsa"), true),
+            (Off, right, None, true),
+            (Off, Bound::Otherwise, None, true),
+        ] {
+            let facts = Facts { bound, ..facts() };
+            let rules = Rules {
+                proof,
+                ..rules("a")
+            };
+            let expected = (!passes).then_some(Why::InvalidToken);
+            let got = why(rules, &facts, &with(certificate));
+            assert_eq!(got, expected, "{proof} {bound:?} {certificate:?}");
+        }
+        // A certificate of its own making proves possession as well as any (RFC 8705 section 6.2).
+        let own = Facts {
+            bound: Bound::ToCertificate(thumbprint("self-p256")),
+            ..facts()
+        };
+        assert_eq!(why(rules("a"), &own, &with(Some("self-p256"))), None);
+    }
+
+    #[test]
+    fn everything_else() {
+        let (same, later) = (facts(), NOW.after(Lifetime::from_seconds(60)));
+        let levels = |pairs: &[(&str, u32)]| -> BTreeMap<String, u32> {
+            let owned = pairs.iter().map(|(acr, level)| ((*acr).to_owned(), *level));
+            owned.collect()
+        };
+        let gold = |acr_levels: &[(&str, u32)]| Rules {
+            acr: Some("gold".into()),
+            levels: levels(acr_levels),
+            ..rules("a")
+        };
+        let within = |seconds| Rules {
+            max_age: Some(Lifetime::from_seconds(seconds)),
+            ..rules("a")
+        };
+        let user = Some(Why::InsufficientUserAuthentication);
+        let invalid = Some(Why::InvalidToken);
+        for (name, rules, facts, expected) in [
+            ("good", rules("a"), same.clone(), None),
+            (
+                "another issuer",
+                rules("a"),
+                Facts {
+                    issuer: "https://as.example.com/".into(),
+                    ..same.clone()
+                },
+                invalid,
+            ),
+            (
+                "expired",
+                rules("a"),
+                Facts {
+                    expires: Some(NOW),
+                    ..same.clone()
+                },
+                invalid,
+            ),
+            (
+                "no end",
+                rules("a"),
+                Facts {
+                    expires: None,
+                    ..same.clone()
+                },
+                None,
+            ),
+            (
+                "audience",
+                Rules {
+                    audience: vec!["y".into(), "https://x.example".into()],
+                    ..rules("a")
+                },
+                same.clone(),
+                None,
+            ),
+            (
+                "another audience",
+                Rules {
+                    audience: vec!["https://x.example/".into()],
+                    ..rules("a")
+                },
+                same.clone(),
+                invalid,
+            ),
+            (
+                "no audience",
+                Rules {
+                    audience: vec!["x".into()],
+                    ..rules("a")
+                },
+                Facts {
+                    audience: Vec::new(),
+                    ..same.clone()
+                },
+                invalid,
+            ),
+            (
+                "scope",
+                Rules {
+                    scopes: Scope::parse("b a").expect("a scope"),
+                    ..rules("a")
+                },
+                same.clone(),
+                None,
+            ),
+            (
+                "more scope",
+                Rules {
+                    scopes: Scope::parse("a c").expect("a scope"),
+                    ..rules("a")
+                },
+                same.clone(),
+                Some(Why::InsufficientScope),
+            ),
+            (
+                "acr",
+                gold(&[]),
+                Facts {
+                    acr: Some("gold".into()),
+                    ..same.clone()
+                },
+                None,
+            ),
+            (
+                "less acr",
+                gold(&[("silver", 1), ("gold", 2)]),
+                same.clone(),
+                user,
+            ),
+            (
+                "as much acr",
+                gold(&[("silver", 2), ("gold", 2)]),
+                same.clone(),
+                None,
+            ),
+            ("unmapped acr", gold(&[("gold", 0)]), same.clone(), user),
+            (
+                "no acr",
+                gold(&[("gold", 0)]),
+                Facts {
+                    acr: None,
+                    ..same.clone()
+                },
+                user,
+            ),
+            ("lately", within(100), same.clone(), None),
+            ("too long ago", within(99), same.clone(), user),
+            (
+                "never",
+                within(99),
+                Facts {
+                    auth_time: None,
+                    ..same.clone()
+                },
+                user,
+            ),
+            (
+                "in the future",
+                within(99),
+                Facts {
+                    auth_time: Some(later),
+                    ..same.clone()
+                },
+                user,
+            ),
+        ] {
+            assert_eq!(why(rules, &facts, &with(Some("p256"))), expected, "{name}");
+        }
+    }
+}

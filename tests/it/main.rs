@@ -10,6 +10,7 @@
 mod assertion;
 mod believed;
 mod chain;
+mod gate;
 mod introspect;
 mod jose;
 mod limits;

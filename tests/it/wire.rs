@@ -89,9 +89,18 @@ const HEADERS: &[&str] = &[
     "date",
     "pragma",
     "retry-after",
+    "set-cookie",
     "www-authenticate",
+    "x-auth-client-id",
+    "x-auth-expires",
+    "x-auth-issuer",
+    "x-auth-scope",
+    "x-auth-subject",
+    "x-auth-thumbprint",
     "x-content-type-options",
     "x-frame-options",
+    "x-gate-status",
+    "x-gate-truncated",
 ];
 
 impl Response {
@@ -149,6 +158,9 @@ impl Response {
             self.body.is_empty() || self.body.len() == length,
             "content-length"
         );
+        if path.contains("/verify") && self.status != 404 {
+            return self.is_a_sound_gate_answer();
+        }
         let public = path.contains("/.well-known/") || path.ends_with("/jwks");
         if self.status == 204 {
             assert_eq!(self.body, "");
@@ -175,6 +187,44 @@ impl Response {
         }
         if self.status >= 400 && !self.body.is_empty() {
             self.is_a_sound_error();
+        }
+        self
+    }
+
+    /// What every front end understands: no body, every header of who was let through or one challenge.
+    fn is_a_sound_gate_answer(&self) -> &Self {
+        assert_eq!(
+            (self.header("content-length"), self.body.as_str()),
+            (Some("0"), "")
+        );
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        let octets: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 4)
+            .sum();
+        assert!(octets < 4_000, "{octets} octets of headers");
+        let identity = [
+            "x-auth-subject",
+            "x-auth-client-id",
+            "x-auth-scope",
+            "x-auth-expires",
+            "x-auth-thumbprint",
+            "x-auth-issuer",
+        ];
+        let shown = identity.iter().filter(|name| self.header(name).is_some());
+        let challenge = self.header("www-authenticate");
+        let status = self.header("x-gate-status");
+        match self.status {
+            200 => assert_eq!((shown.count(), challenge, status), (6, None, None)),
+            401 | 403 => {
+                assert_eq!(shown.count(), 0);
+                let challenge = challenge.expect("a challenge");
+                assert!(challenge.starts_with("Bearer realm=\""), "{challenge}");
+                assert!(matches!(status, None | Some("400")), "{status:?}");
+            }
+            503 => assert_eq!((shown.count(), challenge, status), (0, None, Some("503"))),
+            other => panic!("the gate answers {other}"),
         }
         self
     }

@@ -134,6 +134,18 @@ impl World {
         self.clients([client])
     }
 
+    /// Gates, as `certbound.toml` has them.
+    pub(crate) fn gates(self, tables: &str) -> Self {
+        self.write("certbound.toml", tables);
+        self
+    }
+
+    /// The same, where they name files of this world.
+    pub(crate) fn gates_of(self, tables: impl FnOnce(&Self) -> String) -> Self {
+        let tables = tables(&self);
+        self.gates(&tables)
+    }
+
     pub(crate) fn issuer(mut self, issuer: &str) -> Self {
         issuer.clone_into(&mut self.issuer);
         self
@@ -398,6 +410,12 @@ impl Server {
         self.post("token")
             .form("grant_type", "client_credentials")
             .basic(client_id, SECRET)
+    }
+
+    /// A question to the gate of that name, with that token.
+    pub(crate) fn verify(&self, gate: &str, token: &str) -> Request<'_> {
+        self.get(&format!("verify/{gate}"))
+            .header("Authorization", format!("Bearer {token}"))
     }
 
     /// What `gate`, which sees everything, learns of a token.
