@@ -23,8 +23,9 @@ pub(crate) enum Dialect {
     PemLine,
     /// Percent-encoded PEM, at the Unix socket.
     EscapedPem,
-    /// DER in base64, at the Unix socket; no verdict.
+    /// DER in base64, at the Unix socket, without a verdict and with one.
     Base64Der,
+    Base64DerVerified,
     /// Envoy's own, at the Unix socket.
     Xfcc,
     /// Traefik's own over TCP, with the secret.
@@ -104,7 +105,7 @@ impl Behind {
         let certificate = match self.dialect {
             Dialect::PemLine => format!("X-ClientCert: {line}"),
             Dialect::EscapedPem => format!("X-ClientCert: {escaped}"),
-            Dialect::Base64Der => format!("X-ClientCert: {base64}"),
+            Dialect::Base64Der | Dialect::Base64DerVerified => format!("X-ClientCert: {base64}"),
             Dialect::Xfcc => format!("X-Forwarded-Client-Cert: Cert=\"{escaped}\""),
             Dialect::Traefik => format!("X-Forwarded-Tls-Client-Cert: {base64}"),
         };
@@ -117,7 +118,10 @@ impl Behind {
             command.arg("--unix-socket").arg(self.place.socket());
             80
         };
-        if matches!(self.dialect, Dialect::PemLine | Dialect::EscapedPem) {
+        if matches!(
+            self.dialect,
+            Dialect::PemLine | Dialect::EscapedPem | Dialect::Base64DerVerified
+        ) {
             command.args(["--header", "X-ClientCert-Verify: SUCCESS"]);
         }
         command.args(["--header", &certificate]);
@@ -183,6 +187,16 @@ impl Reply {
 }
 
 impl Front {
+    /// Waits until the web server has read everything: some listen before they have.
+    pub(crate) fn ready(&mut self) {
+        let mut left = 200;
+        while self.ask(&Ask::default()).status != 401 {
+            left -= 1;
+            assert!(left > 0, "{}", self.web_server.printed());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+
     /// What curl gets.
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Reply {
         let pki = &self.behind.place.pki;

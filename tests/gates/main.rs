@@ -8,7 +8,6 @@
 mod apache;
 mod caddy;
 mod envoy;
-mod external_issuer;
 mod front;
 mod haproxy;
 mod matrix;

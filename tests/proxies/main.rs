@@ -7,6 +7,7 @@
 mod acceptance;
 mod apache;
 #[path = "../support/certbound.rs"]
+#[expect(dead_code, reason = "other test programs need more of it")]
 mod certbound;
 #[path = "../support/client.rs"]
 mod client;

@@ -67,7 +67,7 @@ impl Application {
     /// What has come since it was asked last.
     pub(crate) fn take(&self) -> Vec<Seen> {
         let mut seen = self.memory.seen.lock();
-        std::mem::take(&mut seen.as_mut().unwrap_or_else(|poisoned| poisoned.get_mut()))
+        std::mem::take(seen.as_mut().unwrap_or_else(|poisoned| poisoned.get_mut()))
     }
 
     /// How many connections there were.
@@ -84,7 +84,10 @@ fn serve(stream: &TcpStream, memory: &Memory) -> io::Result<()> {
         let mut all = memory.seen.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(seen);
         drop(all);
-        let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", SERVED.len());
+        let mut answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n",
+            SERVED.len()
+        );
         if !head {
             answer += SERVED;
         }
@@ -130,10 +133,21 @@ fn request(reader: &mut BufReader<&TcpStream>) -> io::Result<Option<Seen>> {
         let length = length.parse().map_err(io::Error::other)?;
         seen.length = copy(reader, length, &mut digest)?;
     }
-    for octet in digest.finalize() {
-        let _ = write!(seen.sha256, "{octet:02x}");
-    }
+    seen.sha256 = written(&digest.finalize());
     Ok(Some(seen))
+}
+
+/// The SHA-256 of a body, in hex.
+pub(crate) fn hex(body: &[u8]) -> String {
+    written(&Sha256::digest(body))
+}
+
+fn written(digest: &[u8]) -> String {
+    let mut hex = String::new();
+    for octet in digest {
+        let _ = write!(hex, "{octet:02x}");
+    }
+    hex
 }
 
 fn line(reader: &mut BufReader<&TcpStream>) -> io::Result<String> {

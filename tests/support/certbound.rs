@@ -25,7 +25,7 @@ pub(crate) enum Store {
 pub(crate) struct Certbound {
     /// Where it listens beside the socket, trusting nobody.
     pub(crate) port: u16,
-    process: Process,
+    process: Option<Process>,
     _store: Store,
 }
 
@@ -87,14 +87,20 @@ impl Certbound {
         process.wait_until("opens its socket", || socket.exists());
         Self {
             port,
-            process,
+            process: Some(process),
             _store: store,
         }
     }
 
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
-        self.process.printed()
+        let process = self.process.as_ref();
+        process.map_or_else(String::new, Process::printed)
+    }
+
+    /// Ends it.
+    pub(crate) fn stop(&mut self) {
+        self.process = None;
     }
 }
 
