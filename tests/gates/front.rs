@@ -61,8 +61,8 @@ impl Behind {
         dialect: Dialect,
     ) -> Self {
         let place = Place::new();
-        place.write("etc/orders.secret", &format!("{}\n", "5e".repeat(32)));
-        place.write("etc/proxy.secret", PROXY_SECRET);
+        place.write_secret("etc/orders.secret", &format!("{}\n", "5e".repeat(32)));
+        place.write_secret("etc/proxy.secret", PROXY_SECRET);
         let secret = text(&place.file("etc/orders.secret"));
         let mut all = vec![("/etc/certbound/orders.secret", &*secret)];
         all.extend(replaced);

@@ -313,7 +313,7 @@ pub(crate) fn ambiguous_tokens(front: &Front) {
 pub(crate) fn bodies(front: &Front) {
     let token = front.behind.token("orders", "orders.read");
     let content: Vec<u8> = (0..5 * 1024 * 1024_u32)
-        .map(|at| u8::try_from((at * at / 7 + at) % 251).expect("it is below 256"))
+        .map(|at| u8::try_from((at % 4099 * 31 + at / 77) % 251).expect("it is below 256"))
         .collect();
     let file = front.behind.place.file("body");
     fs::write(&file, &content).expect("the folder is ours");

@@ -17,6 +17,7 @@ mod nginx;
 #[path = "../support/pki.rs"]
 mod pki;
 #[path = "../support/place.rs"]
+#[expect(dead_code, reason = "other test programs need more of it")]
 mod place;
 #[path = "../support/process.rs"]
 mod process;

@@ -53,6 +53,13 @@ impl Place {
         self.file("run/certbound.sock")
     }
 
+    /// Writes what nobody else may read.
+    pub(crate) fn write_secret(&self, name: &str, text: &str) {
+        self.write(name, text);
+        let ours = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(self.file(name), ours).expect("it is ours");
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.file(name), text).expect("the folder is ours");
     }
