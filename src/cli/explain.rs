@@ -274,7 +274,7 @@ fn remote_keys(
         .and_then(|runtime| {
             let destination = remote.destination(uri).map_err(|error| error.to_string())?;
             runtime
-                .block_on(remote.keys(&destination, now))
+                .block_on(remote.current(&destination, now))
                 .map_err(|error| error.to_string())
         });
     Ok(match fetched {

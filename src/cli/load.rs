@@ -17,8 +17,8 @@ use crate::endpoint::gate::{Gates, Guard};
 use crate::gate::Gate;
 use crate::key::seal::SealingKey;
 use crate::outbound::address::Policy;
+use crate::outbound::documents::RemoteDocuments;
 use crate::outbound::fetch::{Outbound, TIME_LIMIT};
-use crate::outbound::jwks::RemoteKeys;
 use crate::outbound::roots::Roots;
 use crate::proxy::presented::Window;
 use crate::proxy::{Encoding, Front, Headers, ProxySecret, TrustedPeers, VerifyHeader};
@@ -191,7 +191,7 @@ pub(super) fn window(settings: &Settings) -> Result<Window, Finding> {
 }
 
 /// What certbound itself may call.
-pub(super) fn remote(settings: &Settings) -> Result<RemoteKeys<ClientKeys>, Finding> {
+pub(super) fn remote(settings: &Settings) -> Result<RemoteDocuments<ClientKeys>, Finding> {
     let pem = settings
         .outbound_ca
         .as_deref()
@@ -211,7 +211,7 @@ pub(super) fn remote(settings: &Settings) -> Result<RemoteKeys<ClientKeys>, Find
             .map_or(Path::new("--outbound-ca"), |(path, _)| *path);
         broken(path, error, "give a PEM bundle of CA certificates")
     })?;
-    Ok(RemoteKeys::new(outbound, ClientKeys::fetched))
+    Ok(RemoteDocuments::new(outbound, ClientKeys::fetched))
 }
 
 /// Opens the store, which need not be reachable for that.
@@ -340,7 +340,7 @@ pub(super) fn gates(settings: &Settings) -> Result<Gates, Vec<Finding>> {
 pub(super) fn remarks(
     settings: &Settings,
     trust: &endpoint::Trust,
-    remote: &RemoteKeys<ClientKeys>,
+    remote: &RemoteDocuments<ClientKeys>,
 ) -> Vec<Finding> {
     let mut findings = Vec::new();
     for client in trust.clients.iter() {

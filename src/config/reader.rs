@@ -36,9 +36,10 @@ impl<'a> Reader<'a> {
         self.written.is_set(name)
     }
 
-    /// The gates, understood.
-    pub(super) fn gates(&mut self, issuer: &Issuer) -> Vec<GateSettings> {
-        gate::read(self.written.gates(), issuer, &mut self.findings)
+    /// The gates, understood; none where it is not known who the issuer is.
+    pub(super) fn gates(&mut self, issuer: Option<&Issuer>) -> Vec<GateSettings> {
+        let read = |issuer| gate::read(self.written.gates(), issuer, &mut self.findings);
+        issuer.map(read).unwrap_or_default()
     }
 
     /// Finds fault with the setting of that name as a whole.

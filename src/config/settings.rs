@@ -160,11 +160,7 @@ impl Settings {
         let log_format = reader.value("log-format", LogFormat::parse);
         let log_level = reader.value("log-level", LogLevel::parse);
 
-        let gates = issuer
-            .as_ref()
-            .map(|issuer| reader.gates(issuer))
-            .unwrap_or_default();
-
+        let gates = reader.gates(issuer.as_ref());
         cross::addresses(reader, &listen, fcgi_listen.as_ref(), admin_listen.as_ref());
         cross::trust(reader, &trusted_proxies, &listen, listen_mode);
         cross::verification(reader, front_end_verifies, verify_header.as_ref());

@@ -32,7 +32,7 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::issuer::{BaseUrl, Issuer};
 use crate::oauth::secret::{Digest, Secret};
 use crate::oauth::time::{Lifetime, Timestamp};
-use crate::outbound::jwks::RemoteKeys;
+use crate::outbound::documents::RemoteDocuments;
 use crate::proxy::presented::Presented;
 use crate::record::Changes;
 use crate::store::{Store, StoreError};
@@ -120,7 +120,7 @@ pub struct Server {
     /// Where records are kept.
     pub store: Arc<dyn Store>,
     /// The keys at clients' `jwks_uri`.
-    pub remote: RemoteKeys<ClientKeys>,
+    pub remote: RemoteDocuments<ClientKeys>,
     /// Tells the time.
     pub clock: fn() -> Timestamp,
     /// Makes 256 bits of chance, in base64url.

@@ -203,6 +203,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one table")]
     fn everything_else() {
         let (same, later) = (facts(), NOW.after(Lifetime::from_seconds(60)));
         let levels = |pairs: &[(&str, u32)]| -> BTreeMap<String, u32> {

@@ -24,7 +24,7 @@ pub enum Bound {
     ToNothing,
     /// To this certificate (RFC 8705 section 3.1).
     ToCertificate(Thumbprint),
-    /// To something that cannot be proven here, such as a DPoP key, whether or not beside a certificate.
+    /// To something that cannot be proven here, such as a key of `DPoP`, whether or not beside a certificate.
     Otherwise,
 }
 

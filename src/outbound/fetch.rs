@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ACCEPT, CONNECTION, HOST, USER_AGENT};
+use http::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
@@ -40,14 +40,20 @@ const HEAD_LIMIT: usize = 16 * 1024;
 /// Calls other servers.
 #[derive(Clone)]
 pub struct Outbound {
-    tls: Option<TlsConnector>,
+    pub(super) tls: Option<TlsConnector>,
     policy: Policy,
     time_limit: Duration,
+    /// Whether there is a certificate to show, without which nobody is to be called.
+    pub(super) identified: bool,
 }
 
 /// A good answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
+    /// 200, or what else the call takes for good.
+    pub status: StatusCode,
+    /// `Content-Type`, if there is exactly one.
+    pub content_type: Option<HeaderValue>,
     /// The whole body.
     pub body: Bytes,
     /// How long the answer is good for, if it says so: `max-age`, and nothing for `no-store` and
@@ -70,12 +76,21 @@ impl Outbound {
             tls: roots.connector()?,
             policy,
             time_limit,
+            identified: false,
         })
     }
 
     /// Reads a URL that this may call.
     pub fn destination(&self, url: &str) -> Result<Destination, NotADestination> {
         Destination::parse(url, self.policy)
+    }
+
+    /// Whether it would call that one: not without TLS if it has a certificate to show.
+    pub(super) fn admits(&self, to: &Destination) -> Result<(), OutboundError> {
+        if self.identified && to.server_name().is_none() {
+            return Err(OutboundError::NotTls);
+        }
+        Ok(())
     }
 
     /// Fetches what is there; anything but 200 is an error, and so is a body of more than `limit`
@@ -112,6 +127,7 @@ impl Outbound {
         mut request: Request<Full<Bytes>>,
         limit: usize,
     ) -> Result<Fetched, OutboundError> {
+        self.admits(to)?;
         *request.uri_mut() = to.target().clone();
         let host = HeaderValue::from_str(to.authority())
             .map_err(|_| OutboundError::Url(NotADestination::NoHost))?;
@@ -253,7 +269,11 @@ async fn receive(
     to: &Destination,
     limit: usize,
 ) -> Result<Fetched, OutboundError> {
+    let status = response.status();
     let max_age = max_age(response.headers());
+    let mut content_types = response.headers().get_all(CONTENT_TYPE).iter();
+    let content_type = content_types.next().cloned();
+    let content_type = content_type.filter(|_| content_types.next().is_none());
     let mut incoming = response.into_body();
     // This is Content-Length, if there is one: what announces too much is not read at all.
     if incoming.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
@@ -271,6 +291,8 @@ async fn receive(
         body.extend_from_slice(&data);
     }
     Ok(Fetched {
+        status,
+        content_type,
         body: body.freeze(),
         max_age,
     })
@@ -314,6 +336,7 @@ mod tests {
             tls: None,
             policy: Policy::AllowPrivate,
             time_limit: TIME_LIMIT,
+            identified: false,
         };
         let to = outbound.destination("https://127.0.0.1:9").expect("a URL");
         let accept = HeaderValue::from_static("*/*");

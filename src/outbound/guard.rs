@@ -132,6 +132,8 @@ pub enum NotADestination {
     UserInformation,
     /// It has a fragment.
     Fragment,
+    /// It has a query, where there must be none.
+    Query,
     /// Its host is an address that may not be called.
     Address(IpAddr),
     /// Its host is a name of this machine.
@@ -155,6 +157,7 @@ impl fmt::Display for NotADestination {
                 f.write_str("leave out the user name and password before the host")
             }
             Self::Fragment => f.write_str("leave out the # and what follows"),
+            Self::Query => f.write_str("leave out the ? and what follows"),
             Self::Address(address) => write!(
                 f,
                 "{address} is not a public address (private and loopback addresses need \

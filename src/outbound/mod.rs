@@ -1,15 +1,21 @@
-//! What certbound itself calls: a client's `jwks_uri` (RFC 7591 section 2), and whatever else is
-//! fetched from an address that somebody else wrote.
+//! What certbound itself calls: a client's `jwks_uri` (RFC 7591 section 2), other issuers whose tokens
+//! a gate takes ([`issuer`]), and whatever else is fetched from an address that somebody else wrote.
 //!
 //! An address that somebody else wrote is a way into the network that certbound stands in, so
 //! [`guard`] and [`address`] say which may be called, [`fetch`] calls nothing else and believes only
-//! those that [`roots`] vouch for, and [`jwks`] asks no more often than stated, whatever is presented.
+//! those that [`roots`] vouch for, and [`kept`] asks no more often than stated, whatever is presented.
 
 pub mod address;
 mod cache_control;
+mod discovery;
+pub mod documents;
 pub mod fetch;
 pub mod guard;
-pub mod jwks;
+pub mod identity;
+pub mod introspection;
+pub mod issuer;
+pub mod kept;
+mod registration;
 pub mod roots;
 
 use std::fmt;
@@ -27,6 +33,8 @@ pub enum OutboundError {
     Roots(String),
     /// A TLS connection is needed and this system has no trust anchors.
     NoRoots,
+    /// A client certificate is to be shown, and the URL is not https.
+    NotTls,
     /// The host's name could not be resolved.
     Unresolved {
         /// The name.
@@ -70,6 +78,21 @@ pub enum OutboundError {
     TimedOut(Duration),
     /// The body is not the document expected; in the words of its parser.
     Document(String),
+    /// The discovery document is another issuer's (RFC 8414 section 3.3).
+    AnotherIssuer,
+    /// The discovery document does not have this member, and it was not configured.
+    NotNamed(&'static str),
+    /// There are no credentials to introspect with.
+    NoCredentials,
+    /// The answer has this status, 401 or 403: certbound's own credentials do not count there.
+    Unauthorized(u16),
+    /// What was called for another issuer's sake, and what went wrong there.
+    At {
+        /// What was called.
+        part: Part,
+        /// What went wrong.
+        cause: Box<OutboundError>,
+    },
     /// The call ended without an answer through a fault of this program.
     Interrupted,
 }
@@ -87,6 +110,9 @@ impl fmt::Display for OutboundError {
                 "this system has no CA certificates: install them (ca-certificates), or give a \
                  PEM file as --outbound-ca or in SSL_CERT_FILE",
             ),
+            Self::NotTls => {
+                f.write_str("a client certificate is shown by TLS only: give an https URL")
+            }
             Self::Unresolved { host, cause } => write!(f, "{host} does not resolve: {cause}"),
             Self::Address { host, address } => write!(
                 f,
@@ -105,12 +131,60 @@ impl fmt::Display for OutboundError {
             Self::TooLarge(limit) => write!(f, "the answer is larger than {limit} octets"),
             Self::TimedOut(limit) => write!(f, "no whole answer within {limit:?}"),
             Self::Document(cause) => write!(f, "the answer is not what was expected: {cause}"),
+            Self::AnotherIssuer => f.write_str(
+                "it lies about its name: its \"issuer\" is not, character by character, the \
+                 issuer configured (scheme, port and a trailing slash count)",
+            ),
+            Self::NotNamed(member) => {
+                write!(f, "it has no \"{member}\": configure the URL as {member}")
+            }
+            Self::NoCredentials => f.write_str(
+                "there are no credentials to introspect with: give introspection_client",
+            ),
+            Self::Unauthorized(status) => write!(
+                f,
+                "the answer has status {status}: certbound's own credentials are not accepted \
+                 there; compare introspection_client (client_id, method, secret, key) with what is \
+                 registered there, and whether that client may introspect"
+            ),
+            Self::At { part, cause } => write!(f, "{part}: {cause}"),
             Self::Interrupted => f.write_str("the call was interrupted before it had an answer"),
         }
     }
 }
 
 impl std::error::Error for OutboundError {}
+
+/// What is called for another issuer's sake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Its metadata (OpenID Connect Discovery, RFC 8414).
+    Discovery,
+    /// Its keys.
+    Keys,
+    /// Its introspection endpoint (RFC 7662).
+    Introspection,
+}
+
+impl Part {
+    /// Says of an error that it happened here.
+    fn failed(self, cause: OutboundError) -> OutboundError {
+        OutboundError::At {
+            part: self,
+            cause: Box::new(cause),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discovery => "the issuer's discovery document",
+            Self::Keys => "the issuer's jwks_uri",
+            Self::Introspection => "the issuer's introspection_endpoint",
+        })
+    }
+}
 
 impl From<NotADestination> for OutboundError {
     fn from(fault: NotADestination) -> Self {

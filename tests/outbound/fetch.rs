@@ -1,185 +1,22 @@
 //! One exchange with servers that redirect, stall, flood or are not who they should be.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::net::Ipv4Addr;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use certbound::oauth::time::Lifetime;
 use certbound::outbound::OutboundError;
 use certbound::outbound::address::Policy;
-use certbound::outbound::fetch::{BODY_LIMIT, Fetched, Outbound, TIME_LIMIT};
+use certbound::outbound::fetch::{BODY_LIMIT, Outbound, TIME_LIMIT};
 use certbound::outbound::guard::{Destination, NotADestination};
 use certbound::outbound::roots::Roots;
 use http::{HeaderMap, HeaderValue};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
+use crate::authority::Authority;
+use crate::stub::{ANY, Answer, Stub};
 use crate::{private, until};
-
-const ANY: HeaderValue = HeaderValue::from_static("application/json");
-
-/// What a server does with a connection.
-#[derive(Clone, Copy)]
-enum Answer {
-    /// Sends these octets and closes.
-    Whole(&'static str),
-    /// Sends these octets, then says nothing more.
-    Hangs(&'static str),
-    /// Sends this over and over, after a head.
-    Endless(&'static str, &'static str),
-    /// Sends an octet every 50 ms, after a head.
-    Drips(&'static str),
-}
-
-/// A server on a loopback port.
-struct Stub {
-    address: SocketAddr,
-    connections: Arc<AtomicUsize>,
-    requests: Arc<Mutex<Vec<String>>>,
-    /// Whether its clients went away before it had said everything.
-    cut: Arc<AtomicBool>,
-}
-
-impl Stub {
-    async fn plain(answer: Answer) -> Self {
-        Self::start(answer, None).await
-    }
-
-    async fn start(answer: Answer, tls: Option<TlsAcceptor>) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-            .await
-            .expect("a loopback port");
-        let stub = Self {
-            address: listener.local_addr().expect("its address"),
-            connections: Arc::default(),
-            requests: Arc::default(),
-            cut: Arc::default(),
-        };
-        let (connections, requests, cut) = (
-            Arc::clone(&stub.connections),
-            Arc::clone(&stub.requests),
-            Arc::clone(&stub.cut),
-        );
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                connections.fetch_add(1, Ordering::SeqCst);
-                let (tls, requests, cut) = (tls.clone(), Arc::clone(&requests), Arc::clone(&cut));
-                tokio::spawn(async move {
-                    let served = match tls {
-                        None => serve(stream, answer, &requests).await,
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => serve(stream, answer, &requests).await,
-                            Err(_) => Ok(()),
-                        },
-                    };
-                    if served.is_err() {
-                        cut.store(true, Ordering::SeqCst);
-                    }
-                });
-            }
-        });
-        stub
-    }
-
-    fn url(&self) -> String {
-        format!("http://{}/jwks?x=1", self.address)
-    }
-
-    fn connections(&self) -> usize {
-        self.connections.load(Ordering::SeqCst)
-    }
-
-    async fn get(&self, limit: usize) -> Result<Fetched, OutboundError> {
-        let outbound = private(Duration::from_secs(2));
-        let to = outbound.destination(&self.url()).expect("its URL");
-        outbound.get(&to, ANY, limit).await
-    }
-}
-
-async fn serve<S>(
-    mut stream: S,
-    answer: Answer,
-    requests: &Mutex<Vec<String>>,
-) -> std::io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let mut request = Vec::new();
-    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
-        let mut some = [0; 1024];
-        let read = stream.read(&mut some).await?;
-        if read == 0 {
-            return Ok(());
-        }
-        request.extend_from_slice(&some[..read]);
-    }
-    requests
-        .lock()
-        .expect("no test panics here")
-        .push(String::from_utf8_lossy(&request).into_owned());
-    match answer {
-        Answer::Whole(text) => stream.write_all(text.as_bytes()).await?,
-        Answer::Hangs(text) => {
-            stream.write_all(text.as_bytes()).await?;
-            let mut more = [0; 1];
-            // Nothing more comes but the end of the connection.
-            while stream.read(&mut more).await? > 0 {}
-            return Err(std::io::ErrorKind::ConnectionAborted.into());
-        }
-        Answer::Endless(head, again) => {
-            stream.write_all(head.as_bytes()).await?;
-            loop {
-                stream.write_all(again.as_bytes()).await?;
-            }
-        }
-        Answer::Drips(head) => {
-            stream.write_all(head.as_bytes()).await?;
-            loop {
-                stream.write_all(b" ").await?;
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
-    }
-    stream.shutdown().await
-}
-
-/// A certification authority for tests.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("no names");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().expect("a key");
-        Self(CertifiedIssuer::self_signed(params, key).expect("a root"))
-    }
-
-    fn roots(&self) -> String {
-        self.0.pem()
-    }
-
-    fn acceptor(&self, name: &str) -> TlsAcceptor {
-        let key = KeyPair::generate().expect("a key");
-        let leaf = CertificateParams::new(vec![name.to_owned()])
-            .expect("a name")
-            .signed_by(&key, &self.0)
-            .expect("a leaf");
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let private = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf.der().clone()], private)
-            .expect("its own key");
-        TlsAcceptor::from(Arc::new(config))
-    }
-}
 
 const GOOD: Answer = Answer::Whole(
     "HTTP/1.1 200 OK\r\nCache-Control: public, max-age=120\r\nContent-Length: 5\r\n\r\nhello",

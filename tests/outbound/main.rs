@@ -1,7 +1,12 @@
 //! Outbound calls against servers that misbehave (RFC 7591 section 5, RFC 8705 section 2.2.2).
 
+mod authority;
+mod documents;
 mod fetch;
-mod jwks;
+mod introspection;
+mod issuer;
+mod site;
+mod stub;
 
 use std::time::{Duration, Instant};
 

@@ -24,7 +24,10 @@ impl Server {
         // An opaque token means what a record says, which is introspection; a JWT may go either way.
         let takes_kind = guard.gate.takes(AuthMethod::Introspection) || !is_opaque(text);
         if guard.own && takes_kind {
-            let own = self.live_token(text, now).await.map_err(undecided)?;
+            let own = self
+                .live_token(text, now)
+                .await
+                .map_err(|error| undecided(&error))?;
             if let Some((_, token)) = own {
                 return Ok(Facts::of_own(self.issuer(), &token));
             }
@@ -36,6 +39,6 @@ impl Server {
 }
 
 /// Where our own store or keys do not answer, nothing was decided.
-fn undecided(error: OAuthError) -> Refused {
+fn undecided(error: &OAuthError) -> Refused {
     Refused::new(Why::Unavailable, error.cause())
 }

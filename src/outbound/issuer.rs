@@ -1,0 +1,244 @@
+//! Other issuers whose tokens a gate takes: their keys (RFC 7517) and what they say of a token
+//! (RFC 7662), at URLs configured or discovered.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+
+use crate::key::jwk::JwkSet;
+use crate::oauth::time::Timestamp;
+use crate::outbound::discovery::{Discovered, WellKnown};
+use crate::outbound::documents::RemoteDocuments;
+use crate::outbound::fetch::Outbound;
+use crate::outbound::guard::{Destination, NotADestination};
+use crate::outbound::introspection::IntrospectionClient;
+use crate::outbound::kept::Kept;
+use crate::outbound::{OutboundError, Part};
+
+/// How many octets an answer to an introspection request may have: 64 KiB.
+pub const INTROSPECTION_LIMIT: usize = 64 * 1024;
+
+/// What all gates' calls to other issuers share; one for the whole process, so that the same document
+/// is fetched once for all of them.
+pub struct Issuers {
+    outbound: Outbound,
+    discovered: Kept<Discovered>,
+    keys: RemoteDocuments<JwkSet>,
+}
+
+impl Issuers {
+    /// Nothing is known of any issuer yet.
+    pub fn new(outbound: Outbound) -> Self {
+        let read = |octets: &[u8]| JwkSet::fetched(octets).map_err(|error| error.to_string());
+        Self {
+            keys: RemoteDocuments::new(outbound.clone(), read),
+            discovered: Kept::new(),
+            outbound,
+        }
+    }
+}
+
+impl fmt::Debug for Issuers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issuers")
+            .field("discovered", &self.discovered)
+            .field("keys", &self.keys)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Another issuer, as one gate trusts it. Nothing is called before something is asked.
+#[derive(Debug)]
+pub struct RemoteIssuer {
+    shared: Arc<Issuers>,
+    issuer: Box<str>,
+    /// Where to look for what was not configured; none where everything was.
+    well_known: Option<WellKnown>,
+    jwks_uri: Option<Destination>,
+    introspection: Option<Introspection>,
+}
+
+/// How to introspect.
+#[derive(Debug)]
+struct Introspection {
+    client: Arc<IntrospectionClient>,
+    /// Calls as that client.
+    outbound: Outbound,
+    /// The endpoint, if it was configured.
+    endpoint: Option<Destination>,
+}
+
+impl RemoteIssuer {
+    /// Takes an issuer's exact name, and what is configured of it. URLs that are not are discovered
+    /// when they are first needed; where none would be, the issuer need not be a URL that may be
+    /// called.
+    ///
+    /// An error says which URL may not be called, and why not.
+    pub fn new(
+        shared: &Arc<Issuers>,
+        issuer: &str,
+        jwks_uri: Option<&str>,
+        introspection_endpoint: Option<&str>,
+        client: Option<Arc<IntrospectionClient>>,
+    ) -> Result<Self, OutboundError> {
+        let destination = |part: Part, url: Option<&str>| {
+            let read = |url| shared.outbound.destination(url);
+            url.map(read)
+                .transpose()
+                .map_err(|fault| part.failed(fault.into()))
+        };
+        let jwks_uri = destination(Part::Keys, jwks_uri)?;
+        let endpoint = destination(Part::Introspection, introspection_endpoint)?;
+        let introspection = client
+            .map(|client| Introspection::new(&shared.outbound, client, endpoint))
+            .transpose()
+            .map_err(|error| Part::Introspection.failed(error))?;
+        let all_configured = jwks_uri.is_some()
+            && introspection
+                .as_ref()
+                .is_none_or(|introspection| introspection.endpoint.is_some());
+        let well_known = if !all_configured {
+            WellKnown::of(&shared.outbound, issuer).map(Some)
+        } else if issuer.is_empty() {
+            Err(NotADestination::NotAUrl)
+        } else {
+            Ok(None)
+        };
+        Ok(Self {
+            shared: Arc::clone(shared),
+            issuer: issuer.into(),
+            well_known: well_known.map_err(|fault| Part::Discovery.failed(fault.into()))?,
+            jwks_uri,
+            introspection,
+        })
+    }
+
+    /// Its name, with which `iss` is compared exactly.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// Whether introspection there is possible at all: there is a client.
+    pub const fn introspects(&self) -> bool {
+        self.introspection.is_some()
+    }
+
+    /// Its keys, as they were not long ago; waits for nothing while there are some that serve.
+    pub async fn keys(&self, now: Timestamp) -> Result<Arc<JwkSet>, OutboundError> {
+        let discovered;
+        let uri = if let Some(uri) = &self.jwks_uri {
+            uri
+        } else {
+            discovered = self.discovered(now).await?;
+            discovered.jwks_uri()?
+        };
+        let found = self.shared.keys.current(uri, now).await;
+        found.map_err(|error| Part::Keys.failed(error))
+    }
+
+    /// Its keys, for a token whose key is not among [`keys`](Self::keys): asked for again, unless
+    /// they were within the last 30 seconds.
+    pub async fn refreshed(&self, now: Timestamp) -> Result<Arc<JwkSet>, OutboundError> {
+        let discovered;
+        let uri = if let Some(uri) = &self.jwks_uri {
+            uri
+        } else {
+            discovered = self.discovered(now).await?;
+            discovered.jwks_uri()?
+        };
+        let found = self.shared.keys.refreshed(uri, now).await;
+        found.map_err(|error| Part::Keys.failed(error))
+    }
+
+    /// Asks about a token, and gives the JSON text of the answer unread. Whoever authenticates by
+    /// `private_key_jwt` does so under `jti`, which is to be unique.
+    pub async fn introspect(
+        &self,
+        token: &str,
+        now: Timestamp,
+        jti: &str,
+    ) -> Result<Bytes, OutboundError> {
+        let how = self.introspection.as_ref();
+        let how = how.ok_or(OutboundError::NoCredentials)?;
+        let discovered;
+        let endpoint = if let Some(endpoint) = &how.endpoint {
+            endpoint
+        } else {
+            discovered = self.discovered(now).await?;
+            discovered.introspection_endpoint(how.client.identity().is_some())?
+        };
+        let answer = how.ask(endpoint, &self.issuer, token, now, jti).await;
+        answer.map_err(|error| Part::Introspection.failed(error))
+    }
+
+    async fn discovered(&self, now: Timestamp) -> Result<Arc<Discovered>, OutboundError> {
+        // Nobody comes here for an issuer of which everything was configured.
+        let well_known = self.well_known.as_ref().ok_or(OutboundError::Interrupted)?;
+        let fetch = || {
+            let (outbound, issuer) = (self.shared.outbound.clone(), self.issuer.clone());
+            let well_known = well_known.clone();
+            async move { well_known.fetch(&outbound, &issuer).await }
+        };
+        let discovered = &self.shared.discovered;
+        let found = discovered.current(&self.issuer, now, fetch).await;
+        found.map_err(|error| Part::Discovery.failed(error))
+    }
+}
+
+impl Introspection {
+    fn new(
+        outbound: &Outbound,
+        client: Arc<IntrospectionClient>,
+        endpoint: Option<Destination>,
+    ) -> Result<Self, OutboundError> {
+        let outbound = match client.identity() {
+            None => outbound.clone(),
+            Some(identity) => outbound.with_identity(identity)?,
+        };
+        if let Some(endpoint) = &endpoint {
+            outbound.admits(endpoint)?;
+        }
+        Ok(Self {
+            client,
+            outbound,
+            endpoint,
+        })
+    }
+
+    async fn ask(
+        &self,
+        endpoint: &Destination,
+        issuer: &str,
+        token: &str,
+        now: Timestamp,
+        jti: &str,
+    ) -> Result<Bytes, OutboundError> {
+        let (headers, body) = self.client.request(token, issuer, now, jti)?;
+        let posted = self
+            .outbound
+            .post(endpoint, headers, body, INTROSPECTION_LIMIT)
+            .await;
+        let fetched = posted.map_err(|error| match error {
+            OutboundError::Status(status @ (401 | 403)) => OutboundError::Unauthorized(status),
+            other => other,
+        })?;
+        if fetched.status != StatusCode::OK {
+            return Err(OutboundError::Status(fetched.status.as_u16()));
+        }
+        if !fetched.content_type.as_ref().is_some_and(is_json) {
+            return Err(OutboundError::Document(
+                "its Content-Type is not application/json".into(),
+            ));
+        }
+        Ok(fetched.body)
+    }
+}
+
+fn is_json(content_type: &HeaderValue) -> bool {
+    content_type.to_str().is_ok_and(|text| {
+        let essence = text.split(';').next().unwrap_or_default();
+        essence.trim().eq_ignore_ascii_case("application/json")
+    })
+}
