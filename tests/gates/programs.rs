@@ -4,19 +4,19 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// A program of that name on the PATH, or else in the folder into which `scripts/test` installs Python
-/// packages. Where there is none that is said, on standard error and in the file that `CERTBOUND_SKIPPED`
-/// names, and the test is to end.
-pub(crate) fn program(name: &str, in_package: &str, install: &str) -> Option<PathBuf> {
+/// The programs of that name: the one on the PATH, and the one in the folder into which `scripts/test`
+/// installs Python packages. Where there is none that is said, on standard error and in the file that
+/// `CERTBOUND_SKIPPED` names, and the test is to end.
+pub(crate) fn programs(name: &str, in_package: &str, install: &str) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut places: Vec<PathBuf> = std::env::split_paths(&path)
+    let on_the_path = std::env::split_paths(&path)
         .chain(["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
-        .collect();
+        .find(|program| program.is_file());
     let installed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("programs");
-    places.push(installed.join(in_package));
-    let found = places.into_iter().find(|place| place.is_file());
-    if found.is_none() {
+    let installed = Some(installed.join(in_package)).filter(|program| program.is_file());
+    let found: Vec<PathBuf> = on_the_path.into_iter().chain(installed).collect();
+    if found.is_empty() {
         let said = format!("SKIPPED: the gate in {name}: there is no {name} ({install})\n");
         // Not by eprint, which is not shown for a test that passes.
         drop(std::io::stderr().write_all(said.as_bytes()));
@@ -27,4 +27,9 @@ pub(crate) fn program(name: &str, in_package: &str, install: &str) -> Option<Pat
         }
     }
     found
+}
+
+/// The first of them.
+pub(crate) fn program(name: &str, in_package: &str, install: &str) -> Option<PathBuf> {
+    programs(name, in_package, install).into_iter().next()
 }

