@@ -41,6 +41,9 @@ fn files(settings: &Settings, findings: &mut Vec<Finding>) {
     if let Err(finding) = load::window(settings) {
         findings.push(finding);
     }
+    if let Err(mut found) = super::gates::gates(settings) {
+        findings.append(&mut found);
+    }
     let trust = load::trust(settings)
         .map_err(|mut found| findings.append(&mut found))
         .ok();

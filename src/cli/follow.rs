@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::load;
+use super::{gates, load};
 use crate::config::Settings;
 use crate::http::serve::Site;
 use crate::store::keyring::{Keyring, missing};
@@ -34,6 +34,7 @@ impl Watched {
         let mut paths = vec![settings.clients.clone()];
         paths.extend(settings.client_ca.clone());
         paths.extend(settings.client_crl.clone());
+        paths.extend(gates::files(settings));
         Self::of(paths)
     }
 
@@ -79,7 +80,8 @@ async fn asked_within(asks: &mut watch::Receiver<()>, wait: Duration) -> bool {
     }
 }
 
-/// Reads clients, authorities and revocation lists again when they change and when asked. A file that
+/// Reads clients, authorities, revocation lists and the files of gates again when they change and when
+/// asked. A file that
 /// cannot be used leaves what it held before as it was.
 pub(super) async fn keep_trust(
     site: Arc<Site>,
@@ -94,10 +96,18 @@ pub(super) async fn keep_trust(
         }
         let read = {
             let (settings, before) = (settings.clone(), site.server.trust.load_full());
-            tokio::task::spawn_blocking(move || load::again(&settings, &before)).await
+            let gates = site.server.gates.load_full();
+            tokio::task::spawn_blocking(move || {
+                let (trust, mut findings) = load::again(&settings, &before);
+                let gates = gates::again(&settings, &gates)
+                    .map_err(|mut found| findings.append(&mut found))
+                    .ok();
+                (trust, gates, findings)
+            })
+            .await
         };
         match read {
-            Ok((trust, findings)) => {
+            Ok((trust, gates, findings)) => {
                 if findings.is_empty() {
                     tracing::info!(
                         clients = trust.clients.len(),
@@ -108,6 +118,9 @@ pub(super) async fn keep_trust(
                     tracing::error!("kept what this file held before: {finding}");
                 }
                 site.server.trust.store(Arc::new(trust));
+                if let Some(gates) = gates {
+                    site.server.gates.store(Arc::new(gates));
+                }
             }
             Err(error) => tracing::error!(%error, "kept what was there before"),
         }

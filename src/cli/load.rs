@@ -13,8 +13,6 @@ use crate::config::{
     self, Fault, Finding, KeysPlace, Settings, Source, StoreUrl, VerifyHeaderSetting,
 };
 use crate::endpoint;
-use crate::endpoint::gate::{Gates, Guard};
-use crate::gate::Gate;
 use crate::key::seal::SealingKey;
 use crate::outbound::address::Policy;
 use crate::outbound::documents::RemoteDocuments;
@@ -26,7 +24,7 @@ use crate::store::keyring::Keyring;
 use crate::store::{self, OpenError, Store};
 
 /// What cannot be used, and why.
-fn broken(path: &Path, problem: impl std::fmt::Display, remedy: &str) -> Finding {
+pub(super) fn broken(path: &Path, problem: impl std::fmt::Display, remedy: &str) -> Finding {
     Finding::error(
         Source::Named(path.to_owned()),
         Fault::new(problem.to_string(), remedy),
@@ -34,7 +32,7 @@ fn broken(path: &Path, problem: impl std::fmt::Display, remedy: &str) -> Finding
 }
 
 /// A file that must be there.
-fn read(path: &Path, flag: &str) -> Result<Vec<u8>, Finding> {
+pub(super) fn read(path: &Path, flag: &str) -> Result<Vec<u8>, Finding> {
     std::fs::read(path).map_err(|error| {
         broken(
             path,
@@ -191,7 +189,7 @@ pub(super) fn window(settings: &Settings) -> Result<Window, Finding> {
 }
 
 /// What certbound itself may call.
-pub(super) fn remote(settings: &Settings) -> Result<RemoteDocuments<ClientKeys>, Finding> {
+pub(super) fn outbound(settings: &Settings) -> Result<Outbound, Finding> {
     let pem = settings
         .outbound_ca
         .as_deref()
@@ -205,13 +203,20 @@ pub(super) fn remote(settings: &Settings) -> Result<RemoteDocuments<ClientKeys>,
     } else {
         Policy::Public
     };
-    let outbound = Outbound::new(roots, policy, TIME_LIMIT).map_err(|error| {
+    Outbound::new(roots, policy, TIME_LIMIT).map_err(|error| {
         let path = pem
             .as_ref()
             .map_or(Path::new("--outbound-ca"), |(path, _)| *path);
         broken(path, error, "give a PEM bundle of CA certificates")
-    })?;
-    Ok(RemoteDocuments::new(outbound, ClientKeys::fetched))
+    })
+}
+
+/// The keys that clients publish.
+pub(super) fn remote(settings: &Settings) -> Result<RemoteDocuments<ClientKeys>, Finding> {
+    Ok(RemoteDocuments::new(
+        outbound(settings)?,
+        ClientKeys::fetched,
+    ))
 }
 
 /// Opens the store, which need not be reachable for that.
@@ -315,25 +320,6 @@ pub(super) fn endpoints(settings: &Settings) -> endpoint::Settings {
         },
         whoami: settings.whoami,
     }
-}
-
-/// The gates, which are known to go together.
-pub(super) fn gates(settings: &Settings) -> Result<Gates, Vec<Finding>> {
-    let guards = settings.gates.iter().map(|gate| {
-        let wrong = |problem: String, remedy: &str| {
-            vec![Finding::error(
-                gate.source.clone(),
-                Fault::new(problem, remedy),
-            )]
-        };
-        let rules = gate
-            .rules()
-            .map_err(|error| wrong(error.to_string(), "write another session secret"))?;
-        let gate =
-            Gate::new(rules).map_err(|error| wrong(error.problem().to_owned(), error.remedy()))?;
-        Ok(Guard::new(gate, settings.issuer.as_str()))
-    });
-    guards.collect::<Result<_, _>>().map(Gates::new)
 }
 
 /// What an operator should know about registrations that are good in themselves.

@@ -5,6 +5,7 @@ mod completions;
 mod demo;
 mod explain;
 mod follow;
+mod gates;
 mod given;
 mod inspect;
 mod keys;

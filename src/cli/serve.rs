@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::follow::{self, Watched};
 use super::{Ended, World, complain, load, logging};
 use crate::config::{Finding, Settings};
+use crate::endpoint::gate::ForeignTokens;
 use crate::endpoint::metrics::Metrics;
 use crate::endpoint::{SeenTokens, Server};
 use crate::http::admin;
@@ -116,9 +117,9 @@ impl Ready {
         };
         let (whole, complete) = watch::channel(!begun);
         let endpoints = load::endpoints(settings);
-        let gates = load::gates(settings).map_err(|findings| lines(&findings))?;
+        let gates = super::gates::gates(settings).map_err(|findings| lines(&findings))?;
         let site = Arc::new(Site {
-            router: Router::new(&endpoints, &gates),
+            router: Router::new(&endpoints, &gates.names()),
             window,
             max_header_bytes: settings.max_header_bytes.octets(),
             connections: Arc::new(Semaphore::new(settings.max_connections)),
@@ -134,6 +135,7 @@ impl Ready {
                 mint: world.mint,
                 gates: ArcSwap::from_pointee(gates),
                 seen: SeenTokens::default(),
+                foreign: ForeignTokens::default(),
                 metrics: Metrics::default(),
             },
         });

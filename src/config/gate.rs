@@ -121,6 +121,22 @@ impl GateSettings {
         })
     }
 
+    /// The same, with its secrets read again.
+    ///
+    /// # Errors
+    /// The file cannot be used.
+    pub fn renewed(&self) -> Result<Self, Finding> {
+        let Some(path) = &self.session_secret_file else {
+            return Ok(self.clone());
+        };
+        let (session_secrets, _) =
+            secrets(path).map_err(|fault| Finding::error(self.source.clone(), fault))?;
+        Ok(Self {
+            session_secrets,
+            ..self.clone()
+        })
+    }
+
     /// The issuers that are not this server.
     pub fn others<'a>(&'a self, issuer: &'a Issuer) -> impl Iterator<Item = &'a str> {
         self.issuers

@@ -129,6 +129,8 @@ pub struct Server {
     pub gates: ArcSwap<gate::Gates>,
     /// Our own JWTs whose signature was verified, by the digest of their text.
     pub seen: SeenTokens,
+    /// Other issuers' JWTs, likewise.
+    pub foreign: gate::ForeignTokens,
     /// What is counted.
     pub metrics: Metrics,
 }

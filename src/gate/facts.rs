@@ -129,6 +129,14 @@ impl Facts {
             .map_err(Answered::Not)
     }
 
+    /// How many octets of text these are, about.
+    pub fn octets(&self) -> usize {
+        let texts = [&self.subject, &self.client_id, &self.acr];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let audience: usize = self.audience.iter().map(String::len).sum();
+        texts + audience + self.issuer.len() + self.scope.as_str().len()
+    }
+
     fn read(claims: &Map<String, Value>, issuer: &str, now: Timestamp) -> Result<Self, NotGood> {
         let times = TimeClaims::read(claims)?;
         if times.expires.is_some_and(|end| end <= now) {

@@ -42,7 +42,7 @@ impl WellKnown {
     }
 
     /// Fetches the metadata of that issuer: at the first place, and where that answers with another
-    /// status than 200, at the second one.
+    /// status than 200, at the second one. Each has the time limit of one call.
     pub(super) async fn fetch(
         &self,
         outbound: &Outbound,

@@ -60,8 +60,8 @@ impl Outbound {
         let mut config = rustls::ClientConfig::clone(tls.config());
         config.client_auth_cert_resolver =
             Arc::new(SingleCertAndKey::from(Arc::clone(&identity.0)));
-        // Sessions are shared by clones, and one that was begun without the certificate would be
-        // resumed without it.
+        // Clones share their sessions, and one that was begun without the certificate or with another
+        // is not to be resumed.
         config.resumption = Resumption::default();
         let mut identified = self.clone();
         identified.tls = Some(TlsConnector::from(Arc::new(config)));

@@ -139,7 +139,8 @@ impl RemoteIssuer {
     }
 
     /// Its keys, for a token whose key is not among [`keys`](Self::keys): asked for again, unless
-    /// they were within the last 30 seconds.
+    /// they were within the last 30 seconds. Where they are is not: an issuer that moves its keys to
+    /// another URL is followed when its metadata is next fetched.
     pub async fn refreshed(&self, now: Timestamp) -> Result<Arc<JwkSet>, OutboundError> {
         let discovered;
         let uri = if let Some(uri) = &self.jwks_uri {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::RootCertStore;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoClientAuth, WebPkiClientVerifier};
+use rustls::server::{ClientCertVerifierBuilder, NoClientAuth, WebPkiClientVerifier};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::TlsAcceptor;
 
@@ -41,13 +41,20 @@ impl Authority {
 
     /// A server of that name, which talks to nobody without a certificate of this authority.
     pub(crate) fn demanding(&self, name: &str) -> TlsAcceptor {
+        self.serving(name, self.clients().build().expect("a verifier"))
+    }
+
+    /// A server of that name, which asks for such a certificate and can do without.
+    pub(crate) fn asking(&self, name: &str) -> TlsAcceptor {
+        let clients = self.clients().allow_unauthenticated();
+        self.serving(name, clients.build().expect("a verifier"))
+    }
+
+    fn clients(&self) -> ClientCertVerifierBuilder {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).expect("a root");
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .expect("a verifier");
-        self.serving(name, verifier)
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
     }
 
     fn serving(&self, name: &str, clients: Arc<dyn ClientCertVerifier>) -> TlsAcceptor {

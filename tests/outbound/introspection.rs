@@ -225,6 +225,38 @@ async fn a_certificate_is_demanded_and_must_be_the_right_one() {
 }
 
 #[tokio::test]
+async fn each_client_shows_its_own_certificate_or_none() {
+    let authority = Authority::new();
+    let site = Site::tls(authority.asking("localhost")).await;
+    site.put("/i", Page::json(&json!({"active": true})));
+    let shared = Arc::new(Issuers::new(trusting(&authority)));
+    let url = site.url("/i");
+    let ((one, first), (other, second)) = (certified(&authority), certified(&authority));
+    let mut expected = Vec::new();
+    for _ in 0..2 {
+        // Sessions of one are there to be resumed when the next one calls.
+        for (client, shown) in [
+            (secret_client(), None),
+            (Arc::clone(&one), Some(&first)),
+            (Arc::clone(&other), Some(&second)),
+        ] {
+            let gate = RemoteIssuer::new(&shared, "issuer", Some(&url), Some(&url), Some(client));
+            let gate = gate.expect("URLs");
+            for _ in 0..2 {
+                gate.introspect("t", NOW, "j").await.expect("an answer");
+                expected.push(shown.cloned());
+            }
+        }
+    }
+    let shown: Vec<_> = site
+        .asked()
+        .into_iter()
+        .map(|asked| asked.certificate)
+        .collect();
+    assert_eq!(shown, expected);
+}
+
+#[tokio::test]
 async fn a_certificate_goes_by_tls_only() {
     let authority = Authority::new();
     let site = Site::plain().await;

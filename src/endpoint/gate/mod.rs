@@ -14,22 +14,25 @@ use crate::gate::session::{Session, cookie_name};
 use crate::gate::{Gate, GateName, ProofOfPossession, Refused, Why};
 use crate::oauth::secret::Secret;
 use crate::oauth::time::Timestamp;
+use crate::outbound::issuer::{Issuers, RemoteIssuer};
 use crate::proxy::presented::Presented;
 
 use super::Server;
 pub use answer::{allowed, refused};
+pub use facts::ForeignTokens;
 
 /// A gate and how to reach the issuers whose tokens it takes.
 pub struct Guard {
     gate: Gate,
     own: bool,
+    others: Vec<RemoteIssuer>,
 }
 
 impl Guard {
-    /// A gate of the server that is that issuer.
-    pub fn new(gate: Gate, server: &str) -> Self {
+    /// A gate of the server that is that issuer, and how to reach the others whose tokens it takes.
+    pub fn new(gate: Gate, server: &str, others: Vec<RemoteIssuer>) -> Self {
         let own = gate.trusts(server);
-        Self { gate, own }
+        Self { gate, own, others }
     }
 
     /// The gate.
@@ -47,29 +50,41 @@ impl fmt::Debug for Guard {
 /// Every gate of this deployment. Which ones there are is fixed while the program runs; their secrets may
 /// be read again.
 #[derive(Debug, Default)]
-pub struct Gates(Vec<Arc<Guard>>);
+pub struct Gates {
+    guards: Vec<Arc<Guard>>,
+    shared: Option<Arc<Issuers>>,
+}
 
 impl Gates {
-    /// Those gates, of different names.
-    pub fn new(guards: Vec<Guard>) -> Self {
-        Self(guards.into_iter().map(Arc::new).collect())
+    /// Those gates, of different names, and what their calls to other issuers share.
+    pub fn new(guards: Vec<Guard>, shared: Arc<Issuers>) -> Self {
+        Self {
+            guards: guards.into_iter().map(Arc::new).collect(),
+            shared: Some(shared),
+        }
+    }
+
+    /// What their calls to other issuers share.
+    pub const fn shared(&self) -> Option<&Arc<Issuers>> {
+        self.shared.as_ref()
     }
 
     /// The gate of that name.
     pub fn named(&self, name: &str) -> Option<&Arc<Guard>> {
-        self.0
+        self.guards
             .iter()
             .find(|guard| guard.gate.name().as_str() == name)
     }
 
-    /// The gate at that place of [`Self::iter`].
+    /// The gate at that place of [`Self::names`].
     pub fn at(&self, place: usize) -> Option<&Arc<Guard>> {
-        self.0.get(place)
+        self.guards.get(place)
     }
 
-    /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Guard>> {
-        self.0.iter()
+    /// The name of each.
+    pub fn names(&self) -> Vec<GateName> {
+        let name = |guard: &Arc<Guard>| guard.gate.name().clone();
+        self.guards.iter().map(name).collect()
     }
 }
 

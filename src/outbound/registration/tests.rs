@@ -1,3 +1,5 @@
+//! Registrations of every method, and what is wrong with others.
+
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 
