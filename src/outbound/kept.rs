@@ -4,8 +4,8 @@
 //! # How soon a change is seen
 //!
 //! - What was **added** is seen at once: whoever presents something that is not in the document kept
-//!   makes certbound look again ([`refreshed`](super::documents::RemoteDocuments::refreshed)), at most every 30 seconds for one document. So
-//!   the delay is at most 30 seconds.
+//!   makes certbound look again ([`RemoteDocuments::refreshed`]), at most every 30 seconds for one
+//!   document, however lately it was fetched for another reason. So the delay is at most 30 seconds.
 //! - What was **withdrawn** counts no longer when the document kept is no longer fresh: after
 //!   `max-age` if the answer gave one (but at least 1 minute and at most 1 hour), else after 5
 //!   minutes. When three quarters of that have passed, the first who asks sets off one fetch that
@@ -16,6 +16,8 @@
 //!   failure may still be given the older one, within that hour and never after it.
 //! - When that hour is over, or there never was a document, everybody waits for one fetch, and for 30
 //!   seconds after one that failed is told so at once.
+//!
+//! [`RemoteDocuments::refreshed`]: super::documents::RemoteDocuments::refreshed
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -136,6 +138,8 @@ struct Entry<T> {
 struct State<T> {
     copy: Option<Snapshot<T>>,
     asked: Option<Timestamp>,
+    /// When somebody last missed something, and it was asked for because of that.
+    missed: Option<Timestamp>,
     /// Why the last fetch failed, if it did.
     failure: Option<OutboundError>,
 }
@@ -162,6 +166,7 @@ impl<T> Default for Entry<T> {
             state: Mutex::new(State {
                 copy: None,
                 asked: None,
+                missed: None,
                 failure: None,
             }),
         }
@@ -185,6 +190,9 @@ impl<T: Send + Sync + 'static> Entry<T> {
             Some(held) if !forced => return Ok(held.document),
             _ if self.state().asked_lately(now, forced) => return self.last(now),
             _ => {}
+        }
+        if forced {
+            self.state().missed = Some(now);
         }
         // A task of its own ends the fetch even if the caller goes away. Otherwise whoever hangs up
         // early enough could make it start over and over, or keep it from ever ending.
@@ -260,13 +268,13 @@ impl<T> Entry<T> {
 }
 
 impl<T> State<T> {
-    /// Whether to make do with what there is: after any fetch for those who want it anew, after a
-    /// failed one for all.
+    /// Whether to make do with what there is: for those who want it anew after it was fetched for one of
+    /// them, and for all after a fetch that failed.
     fn asked_lately(&self, now: Timestamp, forced: bool) -> bool {
-        let lately = self
-            .asked
-            .is_some_and(|asked| now.since(asked) < INTERVAL && asked.since(now) < INTERVAL);
-        lately && (forced || self.failure.is_some())
+        let lately = |time: Option<Timestamp>| {
+            time.is_some_and(|time| now.since(time) < INTERVAL && time.since(now) < INTERVAL)
+        };
+        (forced && lately(self.missed)) || (self.failure.is_some() && lately(self.asked))
     }
 }
 
