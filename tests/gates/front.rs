@@ -1,7 +1,7 @@
 //! An application, certbound, and a web server that lets nobody to the one without asking the other.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::Value;
 
@@ -173,6 +173,19 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// What curl printed, told to include the head.
+    pub(crate) fn of(output: &Output) -> Self {
+        let printed = String::from_utf8_lossy(&output.stdout);
+        let (head, body) = printed.split_once("\r\n\r\n").unwrap_or((&printed, ""));
+        let status = head.get(9..12).and_then(|digits| digits.parse().ok());
+        Self {
+            status: status.unwrap_or(0),
+            head: head.to_owned(),
+            body: body.to_owned(),
+            said: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
     /// The values under a name.
     pub(crate) fn values(&self, name: &str) -> Vec<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(':'));
@@ -230,14 +243,6 @@ impl Front {
         }
         command.arg(format!("https://{API}{}?of=mine", self.path));
         let output = process::run("curl", &mut command);
-        let printed = String::from_utf8_lossy(&output.stdout);
-        let (head, body) = printed.split_once("\r\n\r\n").unwrap_or((&printed, ""));
-        let status = head.get(9..12).and_then(|digits| digits.parse().ok());
-        Reply {
-            status: status.unwrap_or(0),
-            head: head.to_owned(),
-            body: body.to_owned(),
-            said: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Reply::of(&output)
     }
 }

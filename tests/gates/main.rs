@@ -8,6 +8,7 @@
 mod apache;
 mod caddy;
 mod envoy;
+mod external_issuer;
 mod front;
 mod haproxy;
 mod matrix;
