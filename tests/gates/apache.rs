@@ -87,6 +87,11 @@ fn fcgi_forged_headers_do_not_count() {
 }
 
 #[test]
+fn fcgi_forged_headers_beside_a_certificate_do_not_count() {
+    matrix::forged_beside(&fcgi());
+}
+
+#[test]
 fn fcgi_forged_identities_do_not_count() {
     matrix::forged_identity(&fcgi());
 }
@@ -119,6 +124,11 @@ fn proxy_requests_end_as_they_must() {
 #[test]
 fn proxy_forged_headers_do_not_count() {
     matrix::forged(&proxy());
+}
+
+#[test]
+fn proxy_forged_headers_beside_a_certificate_do_not_count() {
+    matrix::forged_beside(&proxy());
 }
 
 #[test]

@@ -102,12 +102,33 @@ impl Front {
         reply
     }
 
+    /// Asks, and takes a refusal or what this client may see.
+    fn expect_served_or_refused(&self, ask: &Ask<'_>, client: &'static str) {
+        drop(self.behind.application.take());
+        let reply = self.ask(ask);
+        let seen = self.behind.application.take();
+        let what = format!("{:?}: {reply:?}", ask.headers);
+        if let [seen] = &*seen {
+            assert!(reply.served(), "{what}");
+            self.judge_told(seen, client, &what);
+        } else {
+            assert!(seen.is_empty(), "{seen:?}: {what}");
+            assert!(matches!(reply.status, 400 | 401), "{what}");
+        }
+    }
+
     fn judge_told(&self, seen: &Seen, client: &str, what: &str) {
         for name in NONE_OF_ITS_BUSINESS {
             assert!(seen.values(name).is_empty(), "{name}: {seen:?}: {what}");
         }
         for name in TOLD {
             assert_eq!(seen.values(name).len(), 1, "{name}: {seen:?}: {what}");
+        }
+        // A name there asks the next server, which the application may be, to drop that header.
+        for named in seen.values("Connection") {
+            let plain =
+                named.eq_ignore_ascii_case("close") || named.eq_ignore_ascii_case("keep-alive");
+            assert!(plain, "{seen:?}: {what}");
         }
         for (name, value) in [
             ("X-Auth-Subject", client),
@@ -248,22 +269,15 @@ pub(crate) fn forged_identity(front: &Front) {
             ]);
             headers.push(vec![format!("Connection: {name}, keep-alive")]);
         }
-        let ask = |name: String| Ask {
-            certificate: Some("orders"),
-            token: Some(&token),
-            headers: vec![format!("{name}: mallory")],
-            ..Ask::default()
-        };
         // Whether these are taken away or refused is the web server's choice.
         for name in [told.replace('-', "_"), told.replacen('-', "_", 1)] {
-            drop(front.behind.application.take());
-            let reply = front.ask(&ask(name.clone()));
-            let seen = front.behind.application.take();
-            if let [seen] = &*seen {
-                front.judge_told(seen, "orders", &format!("{name}: {reply:?}"));
-            } else {
-                assert!(matches!(reply.status, 400 | 401), "{name}: {reply:?}");
-            }
+            let ask = Ask {
+                certificate: Some("orders"),
+                token: Some(&token),
+                headers: vec![format!("{name}: mallory")],
+                ..Ask::default()
+            };
+            front.expect_served_or_refused(&ask, "orders");
         }
     }
     for headers in headers {
@@ -285,6 +299,29 @@ pub(crate) fn forged_identity(front: &Front) {
         });
         assert_eq!(reply.status, 401, "{reply:?}");
         assert!(front.behind.application.take().is_empty(), "{reply:?}");
+    }
+}
+
+/// Somebody else's certificate in headers, beside one's own in the handshake, changes nothing.
+pub(crate) fn forged_beside(front: &Front) {
+    let token = front.behind.token("orders", "orders.read");
+    let pki = &front.behind.place.pki;
+    let base64 = pki.rfc9440("billing").trim_matches(':').to_owned();
+    let names = NONE_OF_ITS_BUSINESS.iter();
+    for name in names.filter(|name| **name != "Authorization") {
+        for value in [&*pki.pem_line("billing"), &*base64, "SUCCESS"] {
+            let ask = |name: &str| Ask {
+                certificate: Some("orders"),
+                token: Some(&token),
+                headers: vec![format!("{name}: {value}")],
+                ..Ask::default()
+            };
+            front.expect(&ask(name), Outcome::Served("orders"));
+            // Whether these are taken away or refused is the web server's choice.
+            for name in [name.replace('-', "_"), name.replacen('-', "_", 1)] {
+                front.expect_served_or_refused(&ask(&name), "orders");
+            }
+        }
     }
 }
 
@@ -411,6 +448,7 @@ pub(crate) fn certbound_gone(mut front: Front) {
 pub(crate) fn core(front: Front) {
     requests(&front);
     forged(&front);
+    forged_beside(&front);
     forged_identity(&front);
     ambiguous_tokens(&front);
     bodies(&front);

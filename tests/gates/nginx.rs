@@ -63,6 +63,11 @@ fn forged_headers_do_not_count() {
 }
 
 #[test]
+fn forged_headers_beside_a_certificate_do_not_count() {
+    matrix::forged_beside(&start());
+}
+
+#[test]
 fn forged_identities_do_not_count() {
     matrix::forged_identity(&start());
 }
@@ -108,6 +113,16 @@ fn connections_to_certbound_are_used_again() {
         front.expect(&right, Outcome::Served("orders"));
         front.expect(&wrong, Outcome::Unauthorized(Some("invalid_token")));
     }
-    assert_eq!(relay.connections(), 1, "for 40 requests");
-    assert_eq!(front.behind.application.connections(), 1, "for 20 requests");
+    // A body is none of certbound's: it must neither wait for one nor find one.
+    let body = front.behind.place.file("body");
+    std::fs::write(&body, [b'x'; 100_000]).expect("the folder is ours");
+    let post = Ask {
+        body: Some(body),
+        ..right
+    };
+    for _ in 0..20 {
+        front.expect(&post, Outcome::Served("orders"));
+    }
+    assert_eq!(relay.connections(), 1, "for 60 requests");
+    assert_eq!(front.behind.application.connections(), 1, "for 40 requests");
 }
