@@ -270,7 +270,12 @@ pub(crate) fn forged_identity(front: &Front) {
             headers.push(vec![format!("Connection: {name}, keep-alive")]);
         }
         // Whether these are taken away or refused is the web server's choice.
-        for name in [told.replace('-', "_"), told.replacen('-', "_", 1)] {
+        for name in [
+            told.replace('-', "_"),
+            told.replacen('-', "_", 1),
+            told.replace('-', "."),
+            told.replacen('-', ".", 1),
+        ] {
             let ask = Ask {
                 certificate: Some("orders"),
                 token: Some(&token),
