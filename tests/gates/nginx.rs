@@ -115,7 +115,7 @@ fn connections_to_certbound_are_used_again() {
     }
     // A body is none of certbound's: it must neither wait for one nor find one.
     let body = front.behind.place.file("body");
-    std::fs::write(&body, [b'x'; 100_000]).expect("the folder is ours");
+    std::fs::write(&body, "x".repeat(100_000)).expect("the folder is ours");
     let post = Ask {
         body: Some(body),
         ..right
