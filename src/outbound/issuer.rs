@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use tokio::sync::Semaphore;
 
 use crate::key::jwk::JwkSet;
 use crate::oauth::time::Timestamp;
 use crate::outbound::discovery::{Discovered, WellKnown};
 use crate::outbound::documents::RemoteDocuments;
-use crate::outbound::fetch::Outbound;
+use crate::outbound::fetch::{Outbound, TIME_LIMIT};
 use crate::outbound::guard::{Destination, NotADestination};
 use crate::outbound::introspection::IntrospectionClient;
 use crate::outbound::kept::Kept;
@@ -20,10 +21,15 @@ use crate::outbound::{OutboundError, Part};
 /// How many octets an answer to an introspection request may have: 64 KiB.
 pub const INTROSPECTION_LIMIT: usize = 64 * 1024;
 
+/// How many introspection requests are under way at once, whatever is sent here.
+const QUESTIONS: usize = 256;
+
 /// What all gates' calls to other issuers share; one for the whole process, so that the same document
 /// is fetched once for all of them.
 pub struct Issuers {
     outbound: Outbound,
+    /// Whoever sends tokens that nobody knows makes us ask; not more often at once than this.
+    asking: Semaphore,
     discovered: Kept<Discovered>,
     keys: RemoteDocuments<JwkSet>,
 }
@@ -35,6 +41,7 @@ impl Issuers {
         Self {
             keys: RemoteDocuments::new(outbound.clone(), read),
             discovered: Kept::new(),
+            asking: Semaphore::new(QUESTIONS),
             outbound,
         }
     }
@@ -169,6 +176,11 @@ impl RemoteIssuer {
         } else {
             discovered = self.discovered(now).await?;
             discovered.introspection_endpoint(how.client.identity().is_some())?
+        };
+        let turn = tokio::time::timeout(TIME_LIMIT, self.shared.asking.acquire()).await;
+        // The semaphore is never closed; what is late is late.
+        let Ok(Ok(_turn)) = turn else {
+            return Err(Part::Introspection.failed(OutboundError::TimedOut(TIME_LIMIT)));
         };
         let answer = how.ask(endpoint, &self.issuer, token, now, jti).await;
         answer.map_err(|error| Part::Introspection.failed(error))
