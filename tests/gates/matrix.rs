@@ -294,6 +294,22 @@ pub(crate) fn forged_identity(front: &Front) {
         };
         front.expect(&ask, Outcome::Served("orders"));
     }
+    // Nor does a certificate that is there go by a word of the client's.
+    for named in [
+        "X-ClientCert",
+        "X-ClientCert-Verify",
+        "x-forwarded-tls-client-cert",
+    ] {
+        for line in [format!("close, {named}"), format!("{named}, keep-alive")] {
+            let ask = Ask {
+                certificate: Some("orders"),
+                token: Some(&token),
+                headers: vec![format!("Connection: {line}")],
+                ..Ask::default()
+            };
+            front.expect(&ask, Outcome::Served("orders"));
+        }
+    }
     // A client that makes its own credentials vanish on the way is refused, or nothing comes of it.
     for named in ["Authorization", "X-ClientCert", "X-ClientCert-Verify"] {
         let reply = front.ask(&Ask {
