@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::application::Application;
+use super::client::Tls;
 use super::front::{Ask, Behind, Dialect, Front};
 use super::matrix::{self, Outcome};
 use super::place::{Place, rewritten, text};
@@ -102,6 +103,11 @@ fn fcgi_ambiguous_tokens_are_refused() {
 }
 
 #[test]
+fn fcgi_resumed_sessions_are_worth_what_they_were() {
+    assert_eq!(matrix::resumed(&fcgi()), Tls::ALL);
+}
+
+#[test]
 fn fcgi_bodies_pass_as_they_are() {
     matrix::bodies(&fcgi());
 }
@@ -139,6 +145,11 @@ fn proxy_forged_identities_do_not_count() {
 #[test]
 fn proxy_ambiguous_tokens_are_refused() {
     matrix::ambiguous_tokens(&proxy());
+}
+
+#[test]
+fn proxy_resumed_sessions_are_worth_what_they_were() {
+    assert_eq!(matrix::resumed(&proxy()), Tls::ALL);
 }
 
 #[test]

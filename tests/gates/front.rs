@@ -212,6 +212,19 @@ impl Front {
 
     /// What curl gets.
     pub(crate) fn ask(&self, ask: &Ask<'_>) -> Reply {
+        Reply::of(&process::run("curl", &mut self.curl(ask)))
+    }
+
+    /// Asks twice, by a connection each, and says whether the second one resumed the TLS session of the first.
+    pub(crate) fn ask_twice(&self, ask: &Ask<'_>) -> bool {
+        let mut command = self.curl(ask);
+        command.args(["--verbose", "--header", "Connection: close"]);
+        command.arg(format!("https://{API}{}?of=mine", self.path));
+        let reply = Reply::of(&process::run("curl", &mut command));
+        reply.said.contains("SSL re-using session ID")
+    }
+
+    fn curl(&self, ask: &Ask<'_>) -> Command {
         let pki = &self.behind.place.pki;
         let mut command = Command::new("curl");
         command
@@ -242,7 +255,6 @@ impl Front {
             command.arg(format!("@{}", text(file)));
         }
         command.arg(format!("https://{API}{}?of=mine", self.path));
-        let output = process::run("curl", &mut command);
-        Reply::of(&output)
+        command
     }
 }

@@ -202,6 +202,38 @@ pub(crate) fn requests(front: &Front) {
     }
 }
 
+/// A TLS session that is resumed is worth what it was, no less and no more. Says with which versions of TLS one
+/// was.
+pub(crate) fn resumed(front: &Front) -> Vec<Tls> {
+    let token = front.behind.token("orders", "orders.read");
+    let mut resumed = Vec::new();
+    for tls in Tls::ALL {
+        let ask = |certificate| Ask {
+            certificate,
+            token: Some(&token),
+            tls: Some(tls),
+            ..Ask::default()
+        };
+        drop(front.behind.application.take());
+        if front.ask_twice(&ask(Some("orders"))) {
+            resumed.push(tls);
+        }
+        let seen = front.behind.application.take();
+        assert_eq!(seen.len(), 2, "{tls:?}: {}", front.behind.certbound.log());
+        for seen in seen {
+            front.judge_told(&seen, "orders", "resumed");
+        }
+        for certificate in [Some("billing"), None] {
+            front.ask_twice(&ask(certificate));
+            assert!(
+                front.behind.application.take().is_empty(),
+                "{certificate:?}"
+            );
+        }
+    }
+    resumed
+}
+
 /// Nothing that a client writes into headers counts: neither somebody's certificate nor somebody's name.
 pub(crate) fn forged(front: &Front) {
     let token = front.behind.token("orders", "orders.read");
@@ -468,6 +500,8 @@ pub(crate) fn certbound_gone(mut front: Front) {
 /// All of that which every web server must hold.
 pub(crate) fn core(front: Front) {
     requests(&front);
+    // Not every one of them resumes sessions of every version.
+    drop(resumed(&front));
     forged(&front);
     forged_beside(&front);
     forged_identity(&front);

@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::client::Tls;
 use super::front::{Ask, Behind, Dialect, Front};
 use super::matrix::{self, Outcome};
 use super::place::{rewritten, text};
@@ -75,6 +76,11 @@ fn forged_identities_do_not_count() {
 #[test]
 fn ambiguous_tokens_are_refused() {
     matrix::ambiguous_tokens(&start());
+}
+
+#[test]
+fn resumed_sessions_are_worth_what_they_were() {
+    assert_eq!(matrix::resumed(&start()), Tls::ALL);
 }
 
 #[test]
