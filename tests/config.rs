@@ -271,6 +271,15 @@ TRUSTED VERIFIED --listen=unix:/x | W --trusted-proxy | no trusted proxy can com
 VERIFIED --trusted-proxy=unix --listen=unix:/x
 VERIFIED --trusted-proxy=unix --listen=unix:/x --listen-mode=0666 | W --listen-mode | everybody
 VERIFIED --trusted-proxy=unix --listen=unix:/x --listen-mode=0666 --proxy-secret-file=SECRET
+TRUSTED VERIFIED --fcgi-listen=127.0.0.1:9402
+TRUSTED VERIFIED --fcgi-listen=0.0.0.0:9402
+TRUSTED VERIFIED --fcgi-listen=127.0.0.1:9400 | E --fcgi-listen | --listen
+TRUSTED VERIFIED --fcgi-listen=unix:/x | W --fcgi-listen | no trusted proxy can come in
+VERIFIED --trusted-proxy=unix --listen=unix:/x --fcgi-listen=127.0.0.1:9402 | W --fcgi-listen | no trusted proxy can come in
+VERIFIED --trusted-proxy=unix --listen=unix:/x --fcgi-listen=unix:/y
+TRUSTED VERIFIED --trusted-proxy=unix --fcgi-listen=unix:/y --listen-mode=0666 | W --listen-mode | everybody
+VERIFIED --trusted-proxy=10.0.0.0/8 --fcgi-listen=0.0.0.0:9402 | W --fcgi-listen | without a secret
+VERIFIED --trusted-proxy=10.0.0.0/8 --fcgi-listen=0.0.0.0:9402 --proxy-secret-file=SECRET
 TRUSTED VERIFIED --listen=127.0.0.1:1 --listen=127.0.0.1:1 | E --listen | twice
 TRUSTED VERIFIED --listen=127.0.0.1:0 --listen=127.0.0.1:0 --admin-listen=127.0.0.1:0
 TRUSTED VERIFIED --admin-listen=127.0.0.1:9400 | E --admin-listen | --listen

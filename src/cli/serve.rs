@@ -14,10 +14,10 @@ use crate::config::{Finding, Settings};
 use crate::endpoint::gate::ForeignTokens;
 use crate::endpoint::metrics::Metrics;
 use crate::endpoint::{SeenTokens, Server};
-use crate::http::admin;
 use crate::http::listen::Listener;
 use crate::http::router::Router;
 use crate::http::serve::{Numbered, Site, serve};
+use crate::http::{admin, fcgi};
 use crate::key::set::KeySet;
 use crate::store::keyring::{Keyring, KeyringError};
 
@@ -64,6 +64,13 @@ async fn start(
         let bound = Listener::bind(address, settings.listen_mode, group).await;
         listeners.push(bound.map_err(|error| vec![error.to_string()])?);
     }
+    let fcgi_listener = match &settings.fcgi_listen {
+        None => None,
+        Some(address) => {
+            let bound = Listener::bind(address, settings.listen_mode, group).await;
+            Some(bound.map_err(|error| vec![error.to_string()])?)
+        }
+    };
     let admin_listener = Listener::bind(&settings.admin_listen, 0o660, group)
         .await
         .map_err(|error| vec![error.to_string()])?;
@@ -77,7 +84,12 @@ async fn start(
         mut interrupt,
         hangup,
     } = signals;
-    let running = ready.serve(settings, listeners, admin_listener, Some(hangup));
+    let listeners = Listeners {
+        http: listeners,
+        fcgi: fcgi_listener,
+        admin: admin_listener,
+    };
+    let running = ready.serve(settings, listeners, Some(hangup));
     tokio::select! {
         _ = end.recv() => {}
         _ = interrupt.recv() => {}
@@ -153,8 +165,7 @@ impl Ready {
     pub(super) fn serve(
         self,
         settings: Settings,
-        listeners: Vec<Listener>,
-        admin_listener: Listener,
+        listeners: Listeners,
         hangup: Option<Signal>,
     ) -> Running {
         let Self {
@@ -169,7 +180,7 @@ impl Ready {
         }
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
-        for listener in listeners {
+        for listener in listeners.http {
             tracing::info!(
                 address = listener.address(),
                 issuer = settings.issuer.as_str(),
@@ -181,11 +192,23 @@ impl Ready {
                 stopped.clone(),
             )));
         }
+        if let Some(listener) = listeners.fcgi {
+            tracing::info!(
+                address = listener.address(),
+                "serving the gate as a FastCGI Authorizer"
+            );
+            tasks.push(tokio::spawn(fcgi::serve(
+                Arc::clone(&site),
+                listener,
+                settings.max_connections,
+                stopped.clone(),
+            )));
+        }
         tracing::info!(
-            address = admin_listener.address(),
+            address = listeners.admin.address(),
             "serving health, readiness and metrics"
         );
-        tokio::spawn(admin::serve(Arc::clone(&site), admin_listener, stopped));
+        tokio::spawn(admin::serve(Arc::clone(&site), listeners.admin, stopped));
         let (asked, asks) = watch::channel(());
         if let Some(mut hangup) = hangup {
             tokio::spawn(async move {
@@ -201,6 +224,16 @@ impl Ready {
         tokio::spawn(follow::keep_keys(site, keyring, whole, asks));
         Running { stop, tasks }
     }
+}
+
+/// Where a server is reached.
+pub(super) struct Listeners {
+    /// `--listen`.
+    pub(super) http: Vec<Listener>,
+    /// `--fcgi-listen`.
+    pub(super) fcgi: Option<Listener>,
+    /// `--admin-listen`.
+    pub(super) admin: Listener,
 }
 
 /// A server that serves.

@@ -62,6 +62,7 @@ pub(super) fn trust(
     reader: &mut Reader<'_>,
     trusted: &[TrustedProxy],
     listen: &[ListenAddress],
+    fcgi: Option<&ListenAddress>,
     mode: Option<u32>,
 ) {
     if reader.values("trusted-proxy").is_empty() {
@@ -98,18 +99,31 @@ pub(super) fn trust(
             ),
         );
     }
+    if let Some(address) = fcgi
+        && !trusted.is_empty()
+        && !believed(address)
+    {
+        reader.warning(
+            "fcgi-listen",
+            Fault::new(
+                format!("no trusted proxy can come in at {address}, so the gate sees no client certificate there"),
+                "add a --trusted-proxy: the web server's network for IP:PORT, which is all that mod_authnz_fcgi can reach, or unix",
+            ),
+        );
+    }
     if reader.is_set("proxy-secret-file") {
         return;
     }
     let elsewhere = trusted.iter().any(TrustedProxy::is_elsewhere);
-    let open = listen
-        .iter()
-        .find(|address| address.is_reachable_from_outside());
-    if let Some(address) = open
-        && elsewhere
-    {
+    let open = |address: &&ListenAddress| elsewhere && address.is_reachable_from_outside();
+    let reachable = [
+        ("listen", listen.iter().find(open)),
+        ("fcgi-listen", fcgi.filter(open)),
+    ];
+    for (flag, address) in reachable {
+        let Some(address) = address else { continue };
         reader.warning(
-            "listen",
+            flag,
             Fault::new(
                 format!("{address} can be reached from other machines, and whoever sends from a trusted network is believed without a secret"),
                 "set --proxy-secret-file, or listen on a loopback address or a Unix socket",
@@ -118,6 +132,7 @@ pub(super) fn trust(
     }
     let has_socket = listen
         .iter()
+        .chain(fcgi)
         .any(|address| matches!(address, ListenAddress::Unix(_)));
     if on_socket && has_socket && mode.is_some_and(|mode| mode & 0o002 != 0) {
         reader.warning(

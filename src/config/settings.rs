@@ -118,6 +118,7 @@ impl Settings {
     }
 
     /// Reads everything before it gives up on anything, so that every finding is made.
+    #[expect(clippy::too_many_lines, reason = "a line or two for each setting")]
     fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let issuer = reader.value("issuer", url);
         if reader.values("issuer").is_empty() {
@@ -162,7 +163,13 @@ impl Settings {
 
         let gates = reader.gates(issuer.as_ref());
         cross::addresses(reader, &listen, fcgi_listen.as_ref(), admin_listen.as_ref());
-        cross::trust(reader, &trusted_proxies, &listen, listen_mode);
+        cross::trust(
+            reader,
+            &trusted_proxies,
+            &listen,
+            fcgi_listen.as_ref(),
+            listen_mode,
+        );
         cross::verification(reader, front_end_verifies, verify_header.as_ref());
         cross::headers(
             reader,

@@ -1,5 +1,6 @@
 //! `verify` and `verify/NAME`: a web server asks before it serves (RFC 6750, RFC 8705 section 3).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +35,9 @@ pub(super) async fn answer(
     body: Incoming,
     id: &mut Arc<str>,
 ) -> Reply {
-    let outcome = ask(site, guard, peer, parts, body, id).await;
-    told(guard, &outcome, id, peer);
+    let mut address = None;
+    let outcome = ask(site, guard, peer, parts, body, id, &mut address).await;
+    told(guard, &outcome, id, peer, address);
     match outcome {
         Ok(through) => allowed(&through),
         Err(error) => refused(guard.gate(), &error),
@@ -49,6 +51,7 @@ async fn ask(
     parts: &Parts,
     body: Incoming,
     id: &mut Arc<str>,
+    address: &mut Option<IpAddr>,
 ) -> Result<Allowed, Refused> {
     let token = parts.headers.contains_key(http::header::AUTHORIZATION);
     let malformed = |error: OAuthError| Refused::new(Why::Malformed { token }, error.cause());
@@ -57,6 +60,7 @@ async fn ask(
     if let Some(named) = presented.request_id() {
         *id = named.into();
     }
+    *address = presented.address();
     let form = form(parts, body).await;
     let asked = Asked {
         headers: &parts.headers,
@@ -82,11 +86,18 @@ async fn form(parts: &Parts, body: Incoming) -> Option<Bytes> {
 }
 
 /// The line in the log. Whoever is let through is many, so that only those who look closely see them.
-pub(super) fn told(guard: &Guard, outcome: &Result<Allowed, Refused>, id: &str, peer: Peer) {
+pub(super) fn told(
+    guard: &Guard,
+    outcome: &Result<Allowed, Refused>,
+    id: &str,
+    peer: Peer,
+    address: Option<IpAddr>,
+) {
     let gate = guard.gate().name().as_str();
+    let address = address.map(tracing::field::display);
     match outcome {
         Ok(through) => {
-            tracing::debug!(target: "audit", event = "gate_allowed", request = id, gate, subject = through.identity.user(), issuer = through.identity.issuer());
+            tracing::debug!(target: "audit", event = "gate_allowed", request = id, address, gate, subject = through.identity.user(), issuer = through.identity.issuer());
         }
         Err(error) => {
             let (status, peer) = (error.status().as_u16(), whom(peer));
@@ -94,13 +105,13 @@ pub(super) fn told(guard: &Guard, outcome: &Result<Allowed, Refused>, id: &str, 
             let cause = one_line(error.cause());
             match error.why() {
                 Why::Unavailable => {
-                    tracing::error!(target: "audit", event = "gate_undecided", request = id, peer, gate, status, cause);
+                    tracing::error!(target: "audit", event = "gate_undecided", request = id, peer, address, gate, status, cause);
                 }
                 Why::NoToken => {
-                    tracing::info!(target: "audit", event = "gate_refused", request = id, peer, gate, status, error = code, cause);
+                    tracing::info!(target: "audit", event = "gate_refused", request = id, peer, address, gate, status, error = code, cause);
                 }
                 _ => {
-                    tracing::warn!(target: "audit", event = "gate_refused", request = id, peer, gate, status, error = code, cause);
+                    tracing::warn!(target: "audit", event = "gate_refused", request = id, peer, address, gate, status, error = code, cause);
                 }
             }
         }

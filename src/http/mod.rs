@@ -1,6 +1,7 @@
 //! HTTP/1.1 by hyper: listeners, limits, and one wrapper around every answer.
 
 pub mod admin;
+pub mod fcgi;
 mod gate;
 pub mod listen;
 mod patience;

@@ -74,7 +74,7 @@ impl Numbered {
         }
     }
 
-    fn next(&self) -> Arc<str> {
+    pub(super) fn next(&self) -> Arc<str> {
         format!(
             "{}-{}",
             self.process,

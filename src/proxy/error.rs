@@ -19,6 +19,16 @@ pub enum ProxyError {
         /// The header that needs it.
         header: HeaderName,
     },
+    /// Somebody who is not a trusted web server sent a parameter that only one may send.
+    ForgedParameter {
+        /// Its name.
+        parameter: &'static str,
+    },
+    /// A trusted peer sent no proxy secret, or a wrong one, beside a parameter that needs it.
+    ParameterWithoutSecret {
+        /// The parameter that needs it.
+        parameter: &'static str,
+    },
     /// A header's name differs from a configured one only by `_` for `-`.
     LookAlike {
         /// The header, as it was spelled.
@@ -77,7 +87,10 @@ impl ProxyError {
     /// server, and tells an attacker only what they sent.
     pub const fn outside(&self) -> &'static str {
         match self {
-            Self::Forged { .. } | Self::WrongSecret { .. } => {
+            Self::Forged { .. }
+            | Self::WrongSecret { .. }
+            | Self::ForgedParameter { .. }
+            | Self::ParameterWithoutSecret { .. } => {
                 "certificate headers are accepted from the trusted web server only"
             }
             Self::LookAlike { .. } => {
@@ -111,6 +124,16 @@ impl fmt::Display for ProxyError {
                 f,
                 "header {header} came from a trusted address without the right X-Proxy-Secret: \
                  let the web server set it to the content of --proxy-secret-file"
+            ),
+            Self::ForgedParameter { parameter } => write!(
+                f,
+                "{parameter} came from a peer that is not a trusted proxy: either somebody forges \
+                 certificates, or --trusted-proxy lacks the web server's address"
+            ),
+            Self::ParameterWithoutSecret { parameter } => write!(
+                f,
+                "{parameter} came from a trusted address without the right GATE_PROXY_SECRET: let \
+                 the web server set it to the content of --proxy-secret-file"
             ),
             Self::LookAlike { header, configured } => write!(
                 f,

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use sha2::{Digest as _, Sha256};
 
 use super::Encoding;
+use super::lines::printable;
 use crate::oauth::secret::Digest;
 
 /// What a request's headers say, nothing decoded yet.
@@ -18,6 +19,8 @@ pub struct Located<'a> {
     pub(super) address: Option<IpAddr>,
     pub(super) request_id: Option<String>,
     pub(super) trusted: bool,
+    /// How the certificate is to be read.
+    pub(super) encoding: Encoding,
 }
 
 /// What the web server says of the certificate, which never is enough alone.
@@ -34,6 +37,17 @@ pub enum Verdict {
     Success,
     /// Anything else, an empty value too, in printable ASCII, 128 characters at most.
     Failed(Box<str>),
+}
+
+impl Verdict {
+    /// What a web server said.
+    pub(super) fn said(value: &[u8]) -> Self {
+        if value == b"SUCCESS" {
+            Self::Success
+        } else {
+            Self::Failed(printable(value))
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -113,12 +127,16 @@ impl<'a> Located<'a> {
         self.trusted
     }
 
-    /// SHA-256 over the certificate and the chain, each with its length before it: equal keys mean
-    /// equal values, so that what one gave the other gives. None without a certificate.
+    /// SHA-256 over the encoding to read it in, the certificate and the chain, each with its length
+    /// before it: equal keys mean equal values, so that what one gave the other gives. None without a
+    /// certificate.
     pub fn key(&self) -> Option<Digest> {
         let certificate = self.certificate?;
         let mut hash = Sha256::new();
-        for value in std::iter::once(&certificate).chain(&self.chain) {
+        for value in [self.encoding.name().as_bytes(), certificate]
+            .iter()
+            .chain(&self.chain)
+        {
             hash.update(value.len().to_be_bytes());
             hash.update(value);
         }

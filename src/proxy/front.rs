@@ -8,11 +8,14 @@ use std::fmt;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::absent::says_absent;
-use super::lines::{alike, chain_lines, one_line, printable, user};
+use super::lines::{alike, chain_lines, one_line, user};
 use super::{
     Encoding, Forwarded, ForwardedCertificate, Located, MAX_CHAIN, Peer, ProxyError, ProxySecret,
     TrustedPeers, Verdict, decode_chain, hop,
 };
+
+mod parameters;
+pub use parameters::Parameters;
 
 /// The names of the headers that a trusted web server sets.
 #[derive(Clone, Debug)]
@@ -150,6 +153,7 @@ impl Front {
                 hop::request_id(value)
             }),
             trusted: true,
+            encoding: self.encoding,
         })
     }
 
@@ -165,7 +169,7 @@ impl Front {
         let (Some(value), Some(key)) = (located.certificate, located.key()) else {
             return Ok(None);
         };
-        let Some((decoded, encoding)) = self.encoding.decode_as(value)? else {
+        let Some((decoded, encoding)) = located.encoding.decode_as(value)? else {
             return Ok(None);
         };
         let mut chain = decoded.chain;
@@ -232,7 +236,12 @@ impl Front {
                 ProxyError::Forged { header }
             });
         }
-        Ok(Located {
+        Ok(self.stranger())
+    }
+
+    /// A request without a certificate, whoever sends it.
+    fn stranger<'a>(&self) -> Located<'a> {
+        Located {
             certificate: None,
             chain: Vec::new(),
             verdict: self.no_verdict(),
@@ -240,7 +249,8 @@ impl Front {
             address: None,
             request_id: None,
             trusted: false,
-        })
+            encoding: self.encoding,
+        }
     }
 
     /// A secret that is not asked for is not read, so nothing can be taken for it.
@@ -264,8 +274,7 @@ impl Front {
         };
         Ok(match one_line(headers, name)? {
             None => self.no_verdict(),
-            Some(b"SUCCESS") => Verdict::Success,
-            Some(other) => Verdict::Failed(printable(other)),
+            Some(value) => Verdict::said(value),
         })
     }
 

@@ -29,7 +29,7 @@ pub(super) fn client_address<'a>(
 }
 
 /// An address, with or without brackets and port.
-fn address(text: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let bare = text
         .strip_prefix('[')

@@ -30,7 +30,7 @@ mod fixtures;
 pub use chain::decode_chain;
 pub use error::ProxyError;
 pub use forwarded::{Forwarded, ForwardedCertificate, Located, Verdict};
-pub use front::{Front, Headers, SameHeader, VerifyHeader};
+pub use front::{Front, Headers, Parameters, SameHeader, VerifyHeader};
 pub use trust::{NotAProxy, NotASecret, Peer, ProxySecret, TrustedPeer, TrustedPeers};
 
 /// Every encoding of `--client-cert-encoding` but `auto`.
@@ -106,6 +106,11 @@ impl Encoding {
     /// As `--client-cert-encoding` spells it.
     pub fn name(&self) -> &'static str {
         self.0.map_or("auto", Dialect::name)
+    }
+
+    /// Whether a value's first bytes are this encoding's; for `auto`, anybody's.
+    fn begins(self, value: &[u8]) -> bool {
+        self.0.is_none_or(|dialect| dialect.begins(value))
     }
 
     /// The certificate in a value, `None` where it says that there is none. Blanks around the value

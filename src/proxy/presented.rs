@@ -9,7 +9,7 @@ use http::HeaderMap;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use super::{Encoding, Front, Peer, ProxyError, Verdict};
+use super::{Encoding, Front, Located, Parameters, Peer, ProxyError, Verdict};
 use crate::cert::{CertificateError, ClientCertificate};
 
 /// How many certificates are kept parsed, of the usual size.
@@ -80,17 +80,37 @@ impl Window {
             .front
             .locate(peer, headers)
             .map_err(Unreadable::Proxy)?;
+        self.look(&located)
+    }
+
+    /// Reads a request's parameters, to the same effect.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_parameters(
+        &self,
+        peer: Peer,
+        parameters: &Parameters<'_>,
+    ) -> Result<Presented, Unreadable> {
+        let located = self
+            .front
+            .locate_parameters(peer, parameters)
+            .map_err(Unreadable::Proxy)?;
+        self.look(&located)
+    }
+
+    fn look(&self, located: &Located<'_>) -> Result<Presented, Unreadable> {
         let seen = match located.key() {
             None => {
                 // A chain without a leaf is looked at all the same: garbage is refused at every path.
-                self.front.decode(&located).map_err(Unreadable::Proxy)?;
+                self.front.decode(located).map_err(Unreadable::Proxy)?;
                 None
             }
             Some(key) => {
                 let key = *key.octets();
                 match self.known.get(&key) {
                     Some(known) => Some((known, key)),
-                    None => self.decode(&located, &key)?.map(|known| (known, key)),
+                    None => self.decode(located, &key)?.map(|known| (known, key)),
                 }
             }
         };
@@ -105,7 +125,7 @@ impl Window {
 
     fn decode(
         &self,
-        located: &super::Located<'_>,
+        located: &Located<'_>,
         key: &[u8; 32],
     ) -> Result<Option<Arc<Known>>, Unreadable> {
         let Some(forwarded) = self.front.decode(located).map_err(Unreadable::Proxy)? else {

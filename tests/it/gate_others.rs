@@ -161,7 +161,7 @@ fn jo_01_at_07_what_is_no_access_token_of_that_issuer() {
         claims[name] = value;
         other.token(&claims)
     };
-    let headed = |name: &str, value: Value| {
+    let with_header = |name: &str, value: Value| {
         let mut header = header.clone();
         header[name] = value;
         other.token_with(&header, &good)
@@ -174,7 +174,7 @@ fn jo_01_at_07_what_is_no_access_token_of_that_issuer() {
     );
     for (name, token, status) in [
         ("good", other.token(&good), 200),
-        ("typ JWT with a scope", headed("typ", json!("JWT")), 200),
+        ("typ JWT with a scope", with_header("typ", json!("JWT")), 200),
         (
             "another issuer",
             changed("iss", json!("https://other.example")),
@@ -226,12 +226,12 @@ fn jo_01_at_07_what_is_no_access_token_of_that_issuer() {
             },
             401,
         ),
-        ("logout token", headed("typ", json!("logout+jwt")), 401),
+        ("logout token", with_header("typ", json!("logout+jwt")), 401),
         ("alg none", unsigned, 401),
-        ("ES384 named", headed("alg", json!("ES384")), 401),
-        ("HS256 named", headed("alg", json!("HS256")), 401),
-        ("embedded jwk", headed("jwk", other.token_key()), 401),
-        ("critical", headed("crit", json!(["x"])), 401),
+        ("ES384 named", with_header("alg", json!("ES384")), 401),
+        ("HS256 named", with_header("alg", json!("HS256")), 401),
+        ("embedded jwk", with_header("jwk", other.token_key()), 401),
+        ("critical", with_header("crit", json!(["x"])), 401),
         ("a stranger's key", stranger.sign(&header, &good), 401),
         (
             "an RSA key that is not there",

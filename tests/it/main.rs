@@ -10,6 +10,8 @@
 mod assertion;
 mod believed;
 mod chain;
+mod fastcgi_client;
+mod fcgi;
 mod gate;
 mod gate_others;
 mod introspect;

@@ -30,6 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("form", lines(include_str!("../form.txt"))),
         ("jwt", tokens(&fuzz.join("fixed"), &pki)?),
         ("clients_json", registrations(&pki)),
+        ("fastcgi", questions(&pki)),
     ] {
         let directory = fuzz.join("corpus").join(target);
         fs::create_dir_all(&directory)?;
@@ -104,6 +105,47 @@ fn pki(directory: &Path) -> Result<Vec<(String, String)>, Box<dyn Error>> {
         found.push((name, text[start..].to_owned()));
     }
     Ok(found)
+}
+
+/// What Apache asks with each certificate, in one record and in small ones, with and without a body.
+fn questions(pki: &[(String, String)]) -> Seeds {
+    let record = |kind: u8, content: &[u8]| {
+        let mut record = vec![1, kind, 0, 1];
+        record.extend(u16::try_from(content.len()).unwrap_or(0).to_be_bytes());
+        record.extend([0, 0]);
+        record.extend(content);
+        record
+    };
+    let begin = record(1, &[0, 2, 1, 0, 0, 0, 0, 0]);
+    let mut seeds = Seeds::from([
+        record(9, b"\x0e\x00FCGI_MAX_CONNS\x0f\x00FCGI_MPXS_CONNS"),
+        [begin.clone(), record(2, b"")].concat(),
+    ]);
+    let small = |pem: &&(String, String)| pem.1.len() < 3_000;
+    for (_, pem) in pki.iter().filter(small) {
+        let mut stream = Vec::new();
+        for (name, value) in [
+            ("GATE_NAME", "orders"),
+            ("GATE_CLIENT_CERT", pem.as_str()),
+            ("GATE_CLIENT_VERIFY", "SUCCESS"),
+            ("HTTP_AUTHORIZATION", "Bearer a.b.c"),
+            ("QUERY_STRING", "a=b"),
+            ("REQUEST_URI", "/orders?a=b"),
+        ] {
+            for text in [name, value] {
+                let length = u32::try_from(text.len()).unwrap_or(0);
+                stream.extend((length | 0x8000_0000).to_be_bytes());
+            }
+            stream.extend([name, value].concat().bytes());
+        }
+        for octets in [stream.len(), 100] {
+            let params = stream.chunks(octets).flat_map(|piece| record(4, piece));
+            let asked = [begin.clone(), params.collect(), record(4, b"")].concat();
+            seeds.insert([asked.clone(), record(5, b"body"), asked.clone()].concat());
+            seeds.insert(asked);
+        }
+    }
+    seeds
 }
 
 fn files(directory: &Path, extension: &str) -> Result<Vec<PathBuf>, Box<dyn Error>> {

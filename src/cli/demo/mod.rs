@@ -24,7 +24,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::serve::{Ready, Running};
+use super::serve::{Listeners, Ready, Running};
 use super::{Ended, World, complain, logging};
 use crate::config::{self, Settings};
 use crate::http::listen::Listener;
@@ -195,12 +195,12 @@ async fn start(
     logging::start_to(log, settings.log_format, settings.log_level);
     let ready = Ready::new(&settings, world).await;
     let ready = ready.map_err(|faults| faults.join("\n"))?;
-    let running = ready.serve(
-        settings,
-        vec![Listener::Tcp(listener)],
-        Listener::Tcp(admin_listener),
-        None,
-    );
+    let listeners = Listeners {
+        http: vec![Listener::Tcp(listener)],
+        fcgi: None,
+        admin: Listener::Tcp(admin_listener),
+    };
+    let running = ready.serve(settings, listeners, None);
     let server = pki.identity("server").ok_or("nobody is called server")?;
     let front = Front::new(server, certbound, &secret)?;
     tokio::spawn(front.serve(front_listener));
