@@ -54,7 +54,8 @@ async fn ask(
     id: &mut Arc<str>,
     address: &mut Option<IpAddr>,
 ) -> Result<Allowed, Refused> {
-    let presented = presented(site, peer, parts, id, address)?;
+    let presented = presented(site, peer, parts, id)?;
+    *address = presented.address();
     let form = form(parts, body).await;
     let asked = Asked {
         headers: &parts.headers,
@@ -64,13 +65,12 @@ async fn ask(
     site.server.ask(guard, &asked, &presented).await
 }
 
-/// What the web server says of the client, what it calls the request, and where that came from.
+/// What the web server says of the client, and what it calls the request.
 pub(super) fn presented(
     site: &Site,
     peer: Peer,
     parts: &Parts,
     id: &mut Arc<str>,
-    address: &mut Option<IpAddr>,
 ) -> Result<Presented, Refused> {
     let token = parts.headers.contains_key(AUTHORIZATION);
     let malformed = |error: OAuthError| Refused::new(Why::Malformed { token }, error.cause());
@@ -79,7 +79,6 @@ pub(super) fn presented(
     if let Some(named) = presented.request_id() {
         *id = named.into();
     }
-    *address = presented.address();
     Ok(presented)
 }
 

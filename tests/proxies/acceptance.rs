@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use super::certbound::REPORTS_SECRET;
 use super::client::{Answer, Ask, Session, Tls, s_client};
-use super::deployment::{AS, Deployment, REPORTS_SECRET, Refusal, SELF_SIGNED};
+use super::deployment::{AS, Deployment, Refusal, SELF_SIGNED};
 use super::pki::Pki;
 
 /// The token request of the clients `orders` and `kiosk`.
@@ -293,7 +294,7 @@ pub(crate) fn metadata_and_introspection(deployment: &Deployment) {
         .curl(&deployment.ask(AS, Some("billing"), billing))
         .access_token();
     let token = format!("token={token}");
-    let api = format!("api:{}", super::deployment::API_SECRET);
+    let api = format!("api:{}", super::certbound::API_SECRET);
     let form = [&*token];
     let introspect = Ask {
         path: "/oauth2/introspect",

@@ -3,11 +3,11 @@
 use std::process::Command;
 
 use super::acceptance::{self, ORDERS};
+use super::certbound::{Certbound, Store};
 use super::client::Ask;
 use super::client::{Session, Tls, curl_socket, s_client};
-use super::deployment::{
-    Certbound, Deployment, Place, Refusal, SELF_SIGNED, Store, example, rewritten, ten_lines, text,
-};
+use super::deployment::{Deployment, Refusal, SELF_SIGNED, ten_lines};
+use super::place::{Place, example, rewritten, text};
 use super::process::{Process, free_port};
 use super::support::redis_server::RedisServer;
 
@@ -18,7 +18,13 @@ pub(crate) fn start(lines: &str, toml: &str, store: Store) -> Deployment {
 }
 
 fn start_in(place: Place, lines: &str, toml: &str, store: Store) -> Deployment {
-    let certbound = Certbound::start(&place, toml, "apache/clients.json", store);
+    let certbound = Certbound::start(
+        &place,
+        &example(toml),
+        "apache/clients.json",
+        store,
+        &["--whoami"],
+    );
     let (as_port, self_signed_port) = (free_port(), free_port());
     let conf = rewritten(
         "apache/httpd.conf",
@@ -180,9 +186,10 @@ fn certbound_does_not_rely_on_the_web_server() {
     let place = Place::new();
     let _certbound = Certbound::start(
         &place,
-        "apache/certbound.toml",
+        &example("apache/certbound.toml"),
         "apache/clients.json",
         Store::File,
+        &["--whoami"],
     );
     for (name, verdict, status, error) in [
         ("orders", Some("SUCCESS"), 200, None),

@@ -6,11 +6,20 @@
 
 mod acceptance;
 mod apache;
+#[path = "../support/certbound.rs"]
+#[expect(dead_code, reason = "other test programs need more of it")]
+mod certbound;
+#[path = "../support/client.rs"]
 mod client;
 mod deployment;
 mod mod_oauth2;
 mod nginx;
+#[path = "../support/pki.rs"]
 mod pki;
+#[path = "../support/place.rs"]
+#[expect(dead_code, reason = "other test programs need more of it")]
+mod place;
+#[path = "../support/process.rs"]
 mod process;
 #[path = "../support/mod.rs"]
 #[expect(dead_code, reason = "other test programs need more of it")]

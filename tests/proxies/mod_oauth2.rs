@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use super::apache;
+use super::certbound::{API_SECRET, Store};
 use super::client::{Answer, Ask};
-use super::deployment::{API_SECRET, AS, Deployment, Store, rewritten};
+use super::deployment::{AS, Deployment};
+use super::place::rewritten;
 use super::process::{Process, free_port};
 
 const MODULE: &str = "/usr/lib/apache2/modules/mod_oauth2.so";

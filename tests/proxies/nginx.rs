@@ -3,7 +3,9 @@
 use std::process::Command;
 
 use super::acceptance;
-use super::deployment::{Certbound, Deployment, Place, Refusal, Store, rewritten, ten_lines, text};
+use super::certbound::{Certbound, Store};
+use super::deployment::{Deployment, Refusal, ten_lines};
+use super::place::{Place, example, rewritten, text};
 use super::process::{Process, free_port};
 use super::support::redis_server::RedisServer;
 
@@ -14,7 +16,13 @@ fn start(store: Store) -> Deployment {
 
 /// nginx with those lines in both server blocks.
 fn start_in(place: Place, lines: &str, store: Store) -> Deployment {
-    let certbound = Certbound::start(&place, "nginx/certbound.toml", "nginx/clients.json", store);
+    let certbound = Certbound::start(
+        &place,
+        &example("nginx/certbound.toml"),
+        "nginx/clients.json",
+        store,
+        &["--whoami"],
+    );
     let (as_port, self_signed_port) = (free_port(), free_port());
     let socket = text(&place.socket());
     let conf = rewritten(

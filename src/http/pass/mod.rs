@@ -144,7 +144,7 @@ pub(super) async fn answer(
     };
     let body = Upload::new(body, &parts, Arc::clone(&caller.busy));
     let mut address = None;
-    let outcome = ask(site, found, guard, caller.peer, &parts, id, &mut address).await;
+    let outcome = ask(site, found, guard, caller.peer, &parts, (id, &mut address)).await;
     gate::told(guard, &outcome, id, caller.peer, address);
     let allowed = match outcome {
         Ok(allowed) => allowed,
@@ -186,15 +186,15 @@ pub(super) async fn answer(
     }
 }
 
-/// The decision, by header and query alone: the body is not looked at.
+/// The decision, by header and query alone: the body is not looked at. Tells what the web server calls the
+/// request, and where it says that it came from.
 async fn ask(
     site: &Site,
     found: Found<'_>,
     guard: &Guard,
     peer: Peer,
     parts: &Parts,
-    id: &mut Arc<str>,
-    address: &mut Option<IpAddr>,
+    (id, address): (&mut Arc<str>, &mut Option<IpAddr>),
 ) -> Result<Allowed, Refused> {
     let nameless = parts.version == Version::HTTP_11 && !parts.headers.contains_key(HOST);
     let coded = fields::is_coded_otherwise(&parts.headers);
@@ -206,7 +206,8 @@ async fn ask(
         let token = parts.headers.contains_key(AUTHORIZATION);
         return Err(Refused::new(Why::Malformed { token }, cause));
     }
-    let presented = gate::presented(site, peer, parts, id, address)?;
+    let presented = gate::presented(site, peer, parts, id)?;
+    *address = presented.address();
     let asked = Asked {
         headers: &parts.headers,
         query: parts.uri.query(),

@@ -81,8 +81,9 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
+impl Process {
+    /// Ends it with all its children.
+    pub(crate) fn stop(&mut self) {
         // The group is the program's own: it was started in a new one.
         let group = format!("-{}", self.child.id());
         let signal = |name: &str| {
@@ -99,6 +100,12 @@ impl Drop for Process {
         }
         signal("KILL");
         drop(self.child.wait());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 
