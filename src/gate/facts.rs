@@ -138,6 +138,13 @@ impl Facts {
     }
 
     fn read(claims: &Map<String, Value>, issuer: &str, now: Timestamp) -> Result<Self, NotGood> {
+        // Ory Hydra introspects refresh tokens as `Bearer` and says here what they are; Amazon Cognito tells
+        // its ID tokens from its access tokens by this alone.
+        if claims::text(claims, "token_use")?
+            .is_some_and(|purpose| !matches!(purpose, "access" | "access_token"))
+        {
+            return Err(NotGood("its token_use is not that of an access token"));
+        }
         let times = TimeClaims::read(claims)?;
         if times.expires.is_some_and(|end| end <= now) {
             return Err(NotGood("it has expired"));
@@ -379,6 +386,8 @@ mod tests {
             ("cnf", json!({ "x5t#S256": 1 })),
             ("acr", json!(1)),
             ("auth_time", json!("800")),
+            ("token_use", json!("id")),
+            ("token_use", json!(1)),
         ] {
             let mut claims = claims();
             claims[name] = value.clone();
@@ -443,6 +452,10 @@ mod tests {
             ("token_type", json!("refresh_token"), false),
             ("typ", json!("Bearer"), true),
             ("typ", json!("Refresh"), false),
+            ("token_use", json!("access_token"), true),
+            ("token_use", json!("access"), true),
+            ("token_use", json!("refresh_token"), false),
+            ("token_use", json!(null), false),
             ("exp", json!(1_001), true),
             ("exp", json!(1_000), false),
             ("exp", json!("x"), false),
