@@ -1,7 +1,7 @@
 //! From a token's text to what is known of it: our own are looked up, another issuer's are verified here
 //! or asked about there.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -30,7 +30,8 @@ pub struct ForeignTokens(Cache<[u8; 32], Arc<Verified>, Octets>);
 
 struct Verified {
     facts: Facts,
-    keys: Arc<JwkSet>,
+    /// Only to tell one set from another: a token that nobody shows again must not keep it.
+    keys: Weak<JwkSet>,
 }
 
 /// What is remembered weighs about what it says.
@@ -46,6 +47,29 @@ impl Weighter<[u8; 32], Arc<Verified>> for Octets {
 impl Default for ForeignTokens {
     fn default() -> Self {
         Self(Cache::with_weighter(KEPT.0, KEPT.1, Octets))
+    }
+}
+
+impl ForeignTokens {
+    /// What is known of a token of that issuer, if those keys have verified it and it has not ended.
+    fn known(
+        &self,
+        digest: &[u8; 32],
+        issuer: &str,
+        keys: &Arc<JwkSet>,
+        now: Timestamp,
+    ) -> Option<Facts> {
+        let seen = self.0.get(digest)?;
+        let holds = Weak::as_ptr(&seen.keys) == Arc::as_ptr(keys)
+            && *seen.facts.issuer == *issuer
+            && seen.facts.expires.is_some_and(|end| now < end);
+        holds.then(|| seen.facts.clone())
+    }
+
+    /// Remembers a token that those keys have verified.
+    fn keep(&self, digest: [u8; 32], facts: Facts, keys: &Arc<JwkSet>) {
+        let keys = Arc::downgrade(keys);
+        self.0.insert(digest, Arc::new(Verified { facts, keys }));
     }
 }
 
@@ -187,12 +211,8 @@ impl Server {
     ) -> Result<Facts, Unverified> {
         let mut keys = other.keys(now).await.map_err(Unverified::NoKeys)?;
         let digest = *Digest::of(text.as_bytes()).octets();
-        if let Some(seen) = self.foreign.0.get(&digest)
-            && Arc::ptr_eq(&seen.keys, &keys)
-            && *seen.facts.issuer == *other.issuer()
-            && seen.facts.expires.is_some_and(|end| now < end)
-        {
-            return Ok(seen.facts.clone());
+        if let Some(facts) = self.foreign.known(&digest, other.issuer(), &keys, now) {
+            return Ok(facts);
         }
         let mut verified = jws.verify_by(&keys, VerificationAlgorithm::ALL);
         // The issuer may have a new key, under a new name or the old one.
@@ -204,11 +224,7 @@ impl Server {
         let verified = verified.map_err(|error| refused(error.to_string()))?;
         let facts = Facts::of_jwt(jws, verified.claims(), other.issuer(), now)
             .map_err(|NotGood(cause)| refused(cause.to_owned()))?;
-        let kept = Verified {
-            facts: facts.clone(),
-            keys,
-        };
-        self.foreign.0.insert(digest, Arc::new(kept));
+        self.foreign.keep(digest, facts.clone(), &keys);
         Ok(facts)
     }
 
@@ -247,4 +263,40 @@ fn not_good(cause: impl std::fmt::Display) -> Refused {
 /// Where our own store or keys do not answer, nothing was decided.
 fn undecided(error: &OAuthError) -> Refused {
     Refused::new(Why::Unavailable, error.cause())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::facts::Bound;
+    use crate::oauth::scope::Scope;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_000);
+    const ISSUER: &str = "https://other.example";
+
+    #[test]
+    fn what_is_remembered_counts_with_the_same_keys_and_keeps_none() {
+        let facts = Facts {
+            issuer: ISSUER.into(),
+            subject: Some("s".into()),
+            client_id: None,
+            scope: Scope::default(),
+            audience: Vec::new(),
+            expires: Some(Timestamp::from_unix(1_600)),
+            bound: Bound::ToNothing,
+            acr: None,
+            auth_time: None,
+        };
+        let (tokens, digest) = (ForeignTokens::default(), [7; 32]);
+        let (keys, equal) = (Arc::new(JwkSet::default()), Arc::new(JwkSet::default()));
+        tokens.keep(digest, facts.clone(), &keys);
+        let known = |digest, issuer, keys, now| tokens.known(digest, issuer, keys, now);
+        assert_eq!(known(&digest, ISSUER, &keys, NOW), Some(facts));
+        assert_eq!(known(&[8; 32], ISSUER, &keys, NOW), None);
+        assert_eq!(known(&digest, "https://x.example", &keys, NOW), None);
+        assert_eq!(known(&digest, ISSUER, &equal, NOW), None);
+        let end = Timestamp::from_unix(1_600);
+        assert_eq!(known(&digest, ISSUER, &keys, end), None);
+        assert_eq!(Arc::strong_count(&keys), 1);
+    }
 }
