@@ -1,8 +1,9 @@
 //! Other issuers whose tokens a gate takes: their keys (RFC 7517) and what they say of a token
 //! (RFC 7662), at URLs configured or discovered.
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
@@ -21,15 +22,16 @@ use crate::outbound::{OutboundError, Part};
 /// How many octets an answer to an introspection request may have: 64 KiB.
 pub const INTROSPECTION_LIMIT: usize = 64 * 1024;
 
-/// How many introspection requests are under way at once, whatever is sent here.
+/// How many introspection requests are under way at once at one issuer, whatever is sent here.
 const QUESTIONS: usize = 256;
 
 /// What all gates' calls to other issuers share; one for the whole process, so that the same document
 /// is fetched once for all of them.
 pub struct Issuers {
     outbound: Outbound,
-    /// Whoever sends tokens that nobody knows makes us ask; not more often at once than this.
-    asking: Semaphore,
+    /// Whoever sends tokens that nobody knows makes us ask; not more often at once than this. Each
+    /// issuer has its own, so that one that hangs keeps nobody from asking another.
+    asking: Mutex<BTreeMap<Box<str>, Arc<Semaphore>>>,
     discovered: Kept<Discovered>,
     keys: RemoteDocuments<JwkSet>,
 }
@@ -41,9 +43,17 @@ impl Issuers {
         Self {
             keys: RemoteDocuments::new(outbound.clone(), read),
             discovered: Kept::new(),
-            asking: Semaphore::new(QUESTIONS),
+            asking: Mutex::default(),
             outbound,
         }
+    }
+
+    /// The turns to ask that issuer.
+    fn asking(&self, issuer: &str) -> Arc<Semaphore> {
+        // Nothing that holds this lock can panic half-way, so a poisoned one holds whole data.
+        let mut asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = asking.entry(issuer.into());
+        Arc::clone(turns.or_insert_with(|| Arc::new(Semaphore::new(QUESTIONS))))
     }
 }
 
@@ -73,6 +83,7 @@ struct Introspection {
     client: Arc<IntrospectionClient>,
     /// Calls as that client.
     outbound: Outbound,
+    turns: Arc<Semaphore>,
     /// The endpoint, if it was configured.
     endpoint: Option<Destination>,
 }
@@ -99,7 +110,10 @@ impl RemoteIssuer {
         let jwks_uri = destination(Part::Keys, jwks_uri)?;
         let endpoint = destination(Part::Introspection, introspection_endpoint)?;
         let introspection = client
-            .map(|client| Introspection::new(&shared.outbound, client, endpoint))
+            .map(|client| {
+                let turns = shared.asking(issuer);
+                Introspection::new(&shared.outbound, client, endpoint, turns)
+            })
             .transpose()
             .map_err(|error| Part::Introspection.failed(error))?;
         let all_configured = jwks_uri.is_some()
@@ -177,7 +191,7 @@ impl RemoteIssuer {
             discovered = self.discovered(now).await?;
             discovered.introspection_endpoint(how.client.identity().is_some())?
         };
-        let turn = tokio::time::timeout(TIME_LIMIT, self.shared.asking.acquire()).await;
+        let turn = tokio::time::timeout(TIME_LIMIT, how.turns.acquire()).await;
         // The semaphore is never closed; what is late is late.
         let Ok(Ok(_turn)) = turn else {
             return Err(Part::Introspection.failed(OutboundError::TimedOut(TIME_LIMIT)));
@@ -205,6 +219,7 @@ impl Introspection {
         outbound: &Outbound,
         client: Arc<IntrospectionClient>,
         endpoint: Option<Destination>,
+        turns: Arc<Semaphore>,
     ) -> Result<Self, OutboundError> {
         let outbound = match client.identity() {
             None => outbound.clone(),
@@ -216,6 +231,7 @@ impl Introspection {
         Ok(Self {
             client,
             outbound,
+            turns,
             endpoint,
         })
     }

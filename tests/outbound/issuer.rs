@@ -376,3 +376,34 @@ async fn an_issuer_that_is_away_stalls_nobody() {
     let late = OutboundError::TimedOut(PATIENCE);
     assert_eq!(outcome, Err(at_part(Part::Discovery, late)));
 }
+
+#[tokio::test]
+async fn an_issuer_that_hangs_keeps_nobody_from_asking_another() {
+    let (hanging, other) = (Site::plain().await, Site::plain().await);
+    let mut page = Page::json(&json!({"active": false}));
+    other.put("/ask", page.clone());
+    page.delay = Duration::from_secs(3600);
+    hanging.put("/ask", page);
+    let shared = Arc::new(Issuers::new(private(TIME_LIMIT)));
+    let asks = |name: &str, site: &Site| {
+        let (keys, ask) = (site.url("/keys"), site.url("/ask"));
+        let issuer = RemoteIssuer::new(&shared, name, Some(&keys), Some(&ask), Some(client()));
+        Arc::new(issuer.expect("URLs"))
+    };
+    let slow = asks("https://slow.test", &hanging);
+    for number in 0..400 {
+        let slow = Arc::clone(&slow);
+        tokio::spawn(async move { slow.introspect(&format!("t{number}"), at(0), "j").await });
+    }
+    while hanging.asked().len() < 256 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let quick = asks("https://quick.test", &other);
+    let answer = tokio::time::timeout(TIME_LIMIT / 5, quick.introspect("t", at(0), "j")).await;
+    assert_eq!(
+        answer.expect("at once").expect("an answer"),
+        r#"{"active":false}"#
+    );
+    // However many there are, so many are under way at once.
+    assert_eq!(hanging.asked().len(), 256);
+}
