@@ -226,14 +226,10 @@ impl Reading<'_> {
                 "introspection_client" => {
                     given(one()).map(|file| settings.introspection_client = Some(file.into()))
                 }
-                "audience" => many()
-                    .iter()
-                    .map(|name| given(name))
-                    .collect::<Result<_, _>>()
-                    .map(|audience| settings.audience = audience),
-                "scopes" => Scope::parse(&many().join(" "))
-                    .map(|scope| settings.scopes = scope)
-                    .map_err(|error| Fault::new(error.to_string(), "write scopes = [\"…\"]")),
+                "audience" => filled(&many()).map(|audience| settings.audience = audience),
+                "scopes" => filled(&many())
+                    .and_then(|scopes| scope(&scopes))
+                    .map(|scopes| settings.scopes = scopes),
                 "acr" => quotable(one()).map(|acr| settings.acr = Some(acr)),
                 "max_age" => value::lifetime(one()).map(|age| settings.max_age = Some(age)),
                 "acr_loa_map" => {
@@ -415,6 +411,22 @@ fn given(text: &str) -> Result<String, Fault> {
     } else {
         Ok(text.to_owned())
     }
+}
+
+/// Who writes a list means to ask for something, and an empty one asks for nothing.
+fn filled(texts: &[String]) -> Result<Vec<String>, Fault> {
+    if texts.is_empty() {
+        return Err(Fault::new(
+            "the list is empty, which would let everybody in",
+            "write what is asked for, or leave it out",
+        ));
+    }
+    texts.iter().map(|text| given(text)).collect()
+}
+
+fn scope(texts: &[String]) -> Result<Scope, Fault> {
+    Scope::parse(&texts.join(" "))
+        .map_err(|error| Fault::new(error.to_string(), "write scopes = [\"…\"]"))
 }
 
 /// What goes into a quoted string of a challenge.
