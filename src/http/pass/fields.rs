@@ -35,6 +35,9 @@ const RFC_9440: [HeaderName; 2] = [
     HeaderName::from_static("client-cert-chain"),
 ];
 
+/// What becomes HTTP_PROXY in the environment of CGI, where many take it for a proxy to call by (httpoxy).
+const PROXY: HeaderName = HeaderName::from_static("proxy");
+
 /// What begins like this is the gate's word.
 const GATE: &str = "x-gate-";
 
@@ -52,6 +55,7 @@ impl Reserved {
         names.extend(RFC_9440);
         names.extend(NAMES);
         names.extend(HOP_BY_HOP);
+        names.push(PROXY);
         Self(names)
     }
 
@@ -399,6 +403,7 @@ mod tests {
             "Connection",
             "Keep-Alive",
             "Keep_Alive",
+            "Proxy",
             "Proxy-Connection",
             "Proxy-Authorization",
             "Proxy-Authenticate",
