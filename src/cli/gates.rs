@@ -1,6 +1,7 @@
 //! From the gates of the configuration to gates that can be asked: secrets, other issuers, and as whom
 //! certbound introspects there.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,13 +38,21 @@ pub(super) fn again(settings: &Settings, before: &Gates) -> Result<Gates, Vec<Fi
     }
 }
 
-/// The files that gates name, which are read again when they change.
+/// The files that gates name, and those that registrations name in turn, which are read again when they
+/// change.
 pub(super) fn files(settings: &Settings) -> Vec<PathBuf> {
-    let named = |gate: &GateSettings| {
-        let files = [&gate.session_secret_file, &gate.introspection_client];
-        files.into_iter().flatten().cloned().collect::<Vec<_>>()
-    };
-    settings.gates.iter().flat_map(named).collect()
+    let mut files = Vec::new();
+    for gate in &settings.gates {
+        files.extend(gate.session_secret_file.clone());
+        if let Some(path) = &gate.introspection_client {
+            files.push(path.clone());
+            let named = RefCell::new(Vec::new());
+            // Whatever is wrong with it is said by whoever uses it.
+            let _ = client(path, &|file| named.borrow_mut().push(file.to_owned()));
+            files.extend(named.into_inner());
+        }
+    }
+    files
 }
 
 fn built(
@@ -80,9 +89,19 @@ fn guard(
         .introspection_client
         .as_deref()
         .filter(|_| gate.methods.contains(&AuthMethod::Introspection))
-        .map(client)
+        .map(|path| client(path, &|_| {}))
         .transpose()?
         .map(Arc::new);
+    if client
+        .as_ref()
+        .is_some_and(|client| client.sends_its_secret())
+        && gate.others(&settings.issuer).nth(1).is_some()
+    {
+        return Err(wrong(
+            "the secret of introspection_client would be sent to each of several issuers, and each could use it at the others".into(),
+            "give each of these issuers a gate of its own, or introspect by private_key_jwt or by certificate",
+        ));
+    }
     let others = gate.others(&settings.issuer).map(|issuer| {
         let (keys, endpoint) = (&gate.jwks_uri, &gate.introspection_endpoint);
         RemoteIssuer::new(
@@ -105,13 +124,19 @@ fn guard(
     Ok(Guard::new(built, settings.issuer.as_str(), others))
 }
 
-/// As whom certbound introspects: a registration, whose files are named from where it lies.
-fn client(path: &Path) -> Result<IntrospectionClient, Finding> {
+/// As whom certbound introspects: a registration, whose files are named from where it lies. `tell` learns
+/// which ones these are.
+fn client(path: &Path, tell: &dyn Fn(&Path)) -> Result<IntrospectionClient, Finding> {
     let text = super::load::read(path, "introspection_client")?;
     let text = String::from_utf8(text)
         .map_err(|_| broken(path, "is not UTF-8", "write the registration as UTF-8 text"))?;
     let folder = path.parent().unwrap_or(Path::new(""));
-    IntrospectionClient::read(&text, |file| std::fs::read(folder.join(file))).map_err(|error| {
+    let read = |file: &Path| {
+        let file = folder.join(file);
+        tell(&file);
+        std::fs::read(file)
+    };
+    IntrospectionClient::read(&text, read).map_err(|error| {
         let (problem, remedy) = error
             .split_once("; ")
             .unwrap_or((&error, "mend the registration"));

@@ -54,7 +54,7 @@ impl IntrospectionClient {
     ///
     /// The other members of RFC 7591 do not matter here; a name that is none of them is an error.
     /// `read_file` is given the paths as they are written: it is to resolve those that are relative
-    /// against the folder of the registration, and to say whether a file is for everybody to read.
+    /// against the folder of the registration.
     ///
     /// An error says what to write instead, and holds nothing that is secret.
     pub fn read(
@@ -78,6 +78,14 @@ impl IntrospectionClient {
             Method::TlsClientAuth(_) => "tls_client_auth",
             Method::SelfSignedTlsClientAuth(_) => "self_signed_tls_client_auth",
         }
+    }
+
+    /// Whether it sends a secret, which whoever is asked could then use as its own.
+    pub const fn sends_its_secret(&self) -> bool {
+        matches!(
+            self.method,
+            Method::ClientSecretBasic(_) | Method::ClientSecretPost(_)
+        )
     }
 
     /// The certificate that it shows, if it authenticates by one.

@@ -10,7 +10,7 @@ use crate::jose::{EcKey, RsaKey, encode};
 use crate::other_issuer::{Other, named};
 use crate::pki::{Cert, pki};
 use crate::wire::Response;
-use crate::world::{SECRET, Server, World};
+use crate::world::{ISSUER, SECRET, Server, World};
 
 /// Gates for that issuer, by proof and by methods, for example `strict-bearer`.
 pub(crate) fn gates(world: &World, other: &Other) -> String {
@@ -210,6 +210,86 @@ fn credentials_and_hint_go_to_the_introspection_endpoint() {
             .contains("authorization: basic "),
         "{request}"
     );
+}
+
+/// Who knows a secret is the client at every issuer where that is its secret.
+#[test]
+fn a_secret_is_sent_to_one_issuer_alone() {
+    let gate = |client: &str, issuers: &str| {
+        format!("[gate.orders]\nissuers = [{issuers}]\nintrospection_client = \"{client}\"\n")
+    };
+    let (one, two) = ("\"http://127.0.0.1:1\"", "\"http://127.0.0.1:2\"");
+    let world = || World::usual().switch("--outbound-allow-private");
+    let written = |world: &World| {
+        let client = json!({ "client_id": "orders-gate", "client_secret": SECRET });
+        world.write("orders-gate.json", &client.to_string())
+    };
+    for issuers in [one.to_owned(), format!("\"{ISSUER}\", {one}")] {
+        world()
+            .gates_of(|world| gate(&written(world), &issuers))
+            .start();
+    }
+    let both = world().gates_of(|world| gate(&written(world), &format!("{one}, {two}")));
+    let said = both.refuses_to_start();
+    assert!(said.contains("a gate of its own"), "{said}");
+}
+
+#[test]
+fn a_secret_that_changes_is_read_again() {
+    let other = Other::new();
+    let world = World::usual()
+        .switch("--outbound-allow-private")
+        .gates_of(|world| {
+            world.write("secret", "the-old-one-of-the-gate\n");
+            let client = json!({ "client_id": "orders-gate", "client_secret_file": "secret" });
+            let client = world.write("orders-gate.json", &client.to_string());
+            format!(
+                "[gate.orders]\nissuers = [\"{}\"]\nintrospection_client = \"{client}\"\n",
+                other.issuer()
+            )
+        });
+    let server = world.start();
+    let sent = || {
+        ask(&server, "orders", "opaque", None);
+        let last = other.asked("/realm/introspect").pop().expect("asked");
+        let line = last.lines().find_map(|line| {
+            let (name, value) = line.split_once(": ")?;
+            name.eq_ignore_ascii_case("authorization")
+                .then(|| value.to_owned())
+        });
+        line.expect("credentials")
+    };
+    let before = sent();
+    world.write("secret", "the-new-one-of-the-gate\n");
+    let began = Instant::now();
+    while sent() == before {
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "still the old one"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn at_09_no_refresh_token_opens_a_gate() {
+    let other = Other::new();
+    let server = start(&other);
+    let mut active = other.claims(None);
+    active["active"] = json!(true);
+    active["token_type"] = json!("Bearer");
+    for (purpose, status) in [
+        (None, 200),
+        (Some("access_token"), 200),
+        (Some("refresh_token"), 401),
+    ] {
+        if let Some(purpose) = purpose {
+            active["token_use"] = json!(purpose);
+        }
+        other.json("/realm/introspect", &active);
+        let answer = ask(&server, "off-introspection", "opaque-token", None);
+        assert_eq!(answer.status, status, "{purpose:?}");
+    }
 }
 
 #[test]
