@@ -35,7 +35,7 @@ const RFC_9440: [HeaderName; 2] = [
     HeaderName::from_static("client-cert-chain"),
 ];
 
-/// What becomes HTTP_PROXY in the environment of CGI, where many take it for a proxy to call by (httpoxy).
+/// What becomes `HTTP_PROXY` in the environment of CGI, where many take it for a proxy to call by.
 const PROXY: HeaderName = HeaderName::from_static("proxy");
 
 /// What begins like this is the gate's word.
