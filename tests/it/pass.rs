@@ -260,6 +260,9 @@ fn what_is_refused_never_reaches_the_application() {
     let coded =
         allowed(&server, "GET", "/orders/x", &token).header("Transfer-Encoding", "gzip, chunked");
     refused(&exchange(&coded), 401, Some("400"));
+    // An application that agrees would be left alone with whoever asked.
+    let tunnel = allowed(&server, "CONNECT", "/orders/x", &token);
+    refused(&exchange(&tunnel), 401, Some("400"));
     let query = allowed(&server, "GET", "/orders/x?access_token=x", &token);
     refused(&exchange(&query), 401, Some("400"));
     let nameless = allowed(&server, "GET", "/orders/x", &token).octets();
@@ -769,7 +772,7 @@ fn a_stop_lets_transfers_end() {
 fn exact_paths_come_first() {
     let application = Application::over_tcp();
     let tables = format!(
-        "[gate.all]\npath = \"/\"\nupstream = \"{0}\"\n[gate.inner]\npath = \"/in\"\nupstream = \"{0}\"\nscopes = [\"more\"]\n",
+        "[gate.all]\npath = \"/\"\nupstream = \"{0}\"\n[gate.inner]\npath = \"/in\"\nupstream = \"{0}\"\nscopes = [\"more\"]\n[gate.deep]\npath = \"/deep/\"\nupstream = \"{0}\"\nscopes = [\"more\"]\n",
         application.upstream
     );
     let server = World::usual().gates(&tables).start().uncounted();
@@ -798,7 +801,7 @@ fn exact_paths_come_first() {
         exchange(&allowed(&server, "GET", "/inn", &token)).status,
         200
     );
-    for path in ["/%69n", "/In", "/in;x", "/x/../in"] {
+    for path in ["/%69n", "/In", "/in;x", "/x/../in", "/deep", "/deep?x"] {
         let answer = exchange(&allowed(&server, "GET", path, &token));
         assert_eq!(answer.header("x-gate-status"), Some("400"), "{path}");
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, StatusCode, Uri, Version};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 
 use super::body::Body;
@@ -198,8 +198,10 @@ async fn ask(
 ) -> Result<Allowed, Refused> {
     let nameless = parts.version == Version::HTTP_11 && !parts.headers.contains_key(HOST);
     let coded = fields::is_coded_otherwise(&parts.headers);
+    let tunnel = parts.method == Method::CONNECT;
     let malformed = found
         .malformed
+        .or(tunnel.then_some("CONNECT asks for a tunnel and not for anything of an application"))
         .or(nameless.then_some("there is no Host header"))
         .or(coded.then_some("the transfer coding is another than chunked"));
     if let Some(cause) = malformed {
