@@ -10,8 +10,9 @@ pub const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// The headers in which web servers say what was asked for. No policy comes from them; they are only
 /// looked at for what must not be there.
-const ORIGINAL: [HeaderName; 2] = [
+const ORIGINAL: [HeaderName; 3] = [
     HeaderName::from_static("x-original-uri"),
+    HeaderName::from_static("x-original-url"),
     HeaderName::from_static("x-forwarded-uri"),
 ];
 
@@ -239,6 +240,13 @@ mod tests {
                 &[
                     ("authorization", "Bearer a"),
                     ("x-forwarded-uri", "/x?y=1&access%5Ftoken"),
+                ],
+                Err(TOKEN),
+            ),
+            (
+                &[
+                    ("authorization", "Bearer a"),
+                    ("x-original-url", "https://a.example/x?access_token=b"),
                 ],
                 Err(TOKEN),
             ),
