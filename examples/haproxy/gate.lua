@@ -51,6 +51,8 @@ core.register_action("certbound_gate", { "http-req" }, function(txn, name)
     ["authorization"] = lines(client, "authorization"),
     ["cookie"] = lines(client, "cookie"),
     ["x-clientcert-verify"] = { verdict(txn) },
+    -- A token in the query is refused.
+    ["x-original-uri"] = { txn.f:url() },
   }
   if txn.f:ssl_c_used() == 1 then
     asked["x-clientcert"] = { txn.c:base64(txn.f:ssl_c_der()) }

@@ -103,6 +103,11 @@ fn fcgi_ambiguous_tokens_are_refused() {
 }
 
 #[test]
+fn fcgi_a_token_in_the_query_is_refused() {
+    matrix::token_in_the_query(&mut fcgi());
+}
+
+#[test]
 fn fcgi_resumed_sessions_are_worth_what_they_were() {
     assert_eq!(matrix::resumed(&fcgi()), Tls::ALL);
 }
@@ -145,6 +150,11 @@ fn proxy_forged_identities_do_not_count() {
 #[test]
 fn proxy_ambiguous_tokens_are_refused() {
     matrix::ambiguous_tokens(&proxy());
+}
+
+#[test]
+fn proxy_a_token_in_the_query_is_refused() {
+    matrix::token_in_the_query(&mut proxy());
 }
 
 #[test]

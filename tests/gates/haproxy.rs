@@ -56,7 +56,8 @@ fn start() -> Option<Front> {
 
 #[test]
 fn requests_end_as_they_must() {
-    if let Some(front) = start() {
+    if let Some(mut front) = start() {
+        matrix::token_in_the_query(&mut front);
         matrix::sessions(&front);
         matrix::core(front);
     }

@@ -399,6 +399,22 @@ pub(crate) fn ambiguous_tokens(front: &Front) {
     }
 }
 
+/// A token in the query is refused, whatever the header says: an application might take it for the one that
+/// counts (RFC 6750 section 2).
+pub(crate) fn token_in_the_query(front: &mut Front) {
+    let token = front.behind.token("orders", "orders.read");
+    front.path = "/orders/1?access_token=x&more";
+    for token in [Some(&*token), None] {
+        let ask = Ask {
+            certificate: Some("orders"),
+            token,
+            ..Ask::default()
+        };
+        front.expect(&ask, Outcome::Malformed);
+    }
+    front.path = "/orders/1";
+}
+
 /// Bodies pass as they are, and only behind a good token.
 pub(crate) fn bodies(front: &Front) {
     let token = front.behind.token("orders", "orders.read");
@@ -461,7 +477,9 @@ pub(crate) fn sessions(front: &Front) {
     ] {
         let ask = Ask {
             certificate,
-            headers: vec![format!("Cookie: theirs=1; {cookie}; also=2")],
+            headers: vec![format!(
+                "Cookie: __Host-certbound-billing=1; theirs=1; {cookie}; also=2"
+            )],
             ..Ask::default()
         };
         drop(front.behind.application.take());

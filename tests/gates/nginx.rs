@@ -79,6 +79,11 @@ fn ambiguous_tokens_are_refused() {
 }
 
 #[test]
+fn a_token_in_the_query_is_refused() {
+    matrix::token_in_the_query(&mut start());
+}
+
+#[test]
 fn resumed_sessions_are_worth_what_they_were() {
     assert_eq!(matrix::resumed(&start()), Tls::ALL);
 }
