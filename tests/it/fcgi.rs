@@ -13,7 +13,6 @@ use crate::world::{Server, World};
 const GATES: &str = "
 [gate.writers]
 scopes = [\"orders.write\"]
-audience = []
 [gate.open]
 proof_of_possession_mtls = \"optional\"
 [gate.browsers]
