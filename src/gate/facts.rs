@@ -85,7 +85,7 @@ impl Facts {
         }
         if !is_access_token(jws, claims) {
             return Err(NotGood(
-                "it is a JWT of another kind: an access token has typ at+jwt, or says typ Bearer or a scope and nothing of an ID token",
+                "it is a JWT of another kind: an access token has typ at+jwt, or the claim typ Bearer, or a scope, client_id or cnf and nothing of an ID token",
             ));
         }
         let facts = Self::read(claims, issuer, now)?;
@@ -217,30 +217,24 @@ pub enum Answered {
 }
 
 /// Whether a JWT is an access token. RFC 9068 section 2.1 gives it a `typ` of its own. Issuers older than
-/// that write `JWT` or nothing; from those only what an access token has is taken, and nothing with the
-/// marks of an ID token, a logout token or an introspection response.
+/// that write `JWT` or nothing: of those what calls itself `Bearer` is one (Keycloak), and what has a claim
+/// that access tokens have and nothing of an ID token, a logout token or an introspection response.
 fn is_access_token(jws: &UnverifiedJws<'_>, claims: &Map<String, Value>) -> bool {
-    const OTHERS: &[&str] = &[
-        "nonce",
-        "at_hash",
-        "c_hash",
-        "s_hash",
-        "events",
-        "token_introspection",
-    ];
+    const OWN: &[&str] = &["scope", "client_id", "cnf"];
+    const OTHERS: &[&str] = &["nonce", "at_hash", "c_hash", "s_hash"];
+    const NEVER: &[&str] = &["events", "token_introspection"];
+    let has = |names: &[&str]| names.iter().any(|name| claims.contains_key(*name));
     if jws.is_type("at+jwt") {
         return true;
     }
-    if !jws.is_untyped() && !jws.is_type("JWT")
-        || OTHERS.iter().any(|name| claims.contains_key(*name))
-    {
+    if !(jws.is_untyped() || jws.is_type("JWT")) || has(NEVER) {
         return false;
     }
     match claims.get("typ") {
         Some(kind) => kind
             .as_str()
             .is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")),
-        None => claims.contains_key("scope"),
+        None => has(OWN) && !has(OTHERS),
     }
 }
 
@@ -322,6 +316,8 @@ mod tests {
     #[test]
     fn which_jwts_are_access_tokens() {
         for (typ, name, value, good) in [
+            // Older Keycloaks write the nonce into access tokens, too.
+            (Some("JWT"), "nonce", Some(json!("n")), true),
             (Some("at+jwt"), "typ", None, true),
             (Some("application/at+jwt"), "typ", None, true),
             (Some("JWT"), "typ", None, true),
@@ -330,8 +326,6 @@ mod tests {
             (Some("JWT"), "typ", Some(json!("ID")), false),
             (Some("JWT"), "typ", Some(json!("Refresh")), false),
             (Some("JWT"), "typ", Some(json!(1)), false),
-            (Some("JWT"), "nonce", Some(json!("n")), false),
-            (Some("JWT"), "at_hash", Some(json!("n")), false),
             (Some("JWT"), "events", Some(json!({})), false),
             (Some("JWT"), "token_introspection", Some(json!({})), false),
             (Some("logout+jwt"), "sub", Some(json!("s")), false),
@@ -355,12 +349,26 @@ mod tests {
             let read = of_jwt(&header, &claims);
             assert_eq!(read.is_ok(), good, "{typ:?} {name} {value:?}: {read:?}");
         }
-        // Without a typ of its own an access token has a scope.
-        let mut bare = claims();
-        for name in ["typ", "scope"] {
-            bare.as_object_mut().expect("an object").remove(name);
+        // Without a typ of its own an access token has something that only access tokens have.
+        for (kept, more, good) in [
+            (&["scope"][..], None, true),
+            (&["cnf"], None, true),
+            (&[], Some("client_id"), true),
+            (&[], None, false),
+            (&["scope"], Some("nonce"), false),
+            (&["cnf", "scope"], Some("at_hash"), false),
+        ] {
+            let mut claims = claims();
+            let members = claims.as_object_mut().expect("an object");
+            members.retain(|name, _| {
+                kept.contains(&name.as_str()) || !matches!(name.as_str(), "typ" | "scope" | "cnf")
+            });
+            if let Some(name) = more {
+                claims[name] = json!("x");
+            }
+            let read = of_jwt(&json!({ "alg": "RS256", "typ": "JWT" }), &claims);
+            assert_eq!(read.is_ok(), good, "{kept:?} {more:?}: {read:?}");
         }
-        assert!(of_jwt(&json!({ "alg": "RS256", "typ": "JWT" }), &bare).is_err());
     }
 
     #[test]

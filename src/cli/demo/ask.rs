@@ -35,6 +35,8 @@ pub(super) struct Ask {
     pub(super) tls12: bool,
     /// The client that authenticates by `client_secret_basic`; its secret is in `CLIENT.secret`.
     pub(super) basic: Option<&'static str>,
+    /// The file with the access token that is shown.
+    pub(super) bearer: Option<&'static str>,
     /// A header that nobody but the web server may set, and whose certificate it is to pretend.
     pub(super) forged: Option<(&'static str, &'static str)>,
     /// The form; without one the request is a GET.
@@ -50,6 +52,7 @@ impl Ask {
             certificate: None,
             tls12: false,
             basic: None,
+            bearer: None,
             forged: None,
             form: &[],
         }
@@ -80,6 +83,9 @@ impl Ask {
         let mut lines = vec![first, format!("{base}{}", self.path)];
         if let Some(client) = self.basic {
             lines.push(format!("-u \"{client}:$(cat {client}.secret)\""));
+        }
+        if let Some(file) = self.bearer {
+            lines.push(format!("-H \"Authorization: Bearer $(cat {file})\""));
         }
         if let Some((header, name)) = self.forged {
             lines.push(format!("-H \"{header}: $(tr '\\n' ' ' < {name}.crt)\""));
@@ -134,6 +140,18 @@ mod tests {
                 "  -u \"api:$(cat api.secret)\" \\",
                 "  -d x=1 --data-urlencode token@f \\",
                 "  -d y=2",
+            ]
+        );
+        let ask = Ask {
+            bearer: Some("t"),
+            ..Ask::front("/verify")
+        };
+        assert_eq!(
+            ask.curl(base),
+            [
+                "curl -si --cacert ca.crt \\",
+                "  https://localhost:1/verify \\",
+                "  -H \"Authorization: Bearer $(cat t)\"",
             ]
         );
         let ask = Ask {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, WWW_AUTHENTICATE};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use rustls::version::{TLS12, TLS13};
@@ -45,6 +45,10 @@ pub(super) struct Reply {
     pub(super) status: StatusCode,
     /// The body, null where it is no JSON.
     pub(super) body: Json,
+    /// Whom a gate lets through: `X-Auth-Subject`.
+    pub(super) subject: Option<String>,
+    /// What it asks for otherwise: `WWW-Authenticate`.
+    pub(super) challenge: Option<String>,
 }
 
 impl Client<'_> {
@@ -81,8 +85,14 @@ impl Client<'_> {
                 wire::converse(stream, request).await?
             }
         };
+        let header = |name| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
         Ok(Reply {
             status: response.status(),
+            subject: header(HeaderName::from_static("x-auth-subject")),
+            challenge: header(WWW_AUTHENTICATE),
             body: serde_json::from_slice(response.body()).unwrap_or(Json::Null),
         })
     }
@@ -126,6 +136,10 @@ impl Client<'_> {
             let secret = self.folder.read(&format!("{client}.secret"))?;
             let credentials = STANDARD.encode(format!("{client}:{secret}"));
             request = request.header(AUTHORIZATION, format!("Basic {credentials}"));
+        }
+        if let Some(file) = ask.bearer {
+            let token = self.folder.read(file)?;
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
         }
         if let Some((header, name)) = ask.forged {
             let pem = self.folder.read(&format!("{name}.crt"))?.replace('\n', " ");

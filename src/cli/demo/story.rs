@@ -32,6 +32,10 @@ pub(super) enum Must {
     BeInactive,
     /// 200 without a word.
     Obey,
+    /// A gate lets that one through.
+    Pass(&'static str),
+    /// A gate lets nobody through: 401 `invalid_token`.
+    Stop,
     /// This status and error.
     Refuse(u16, &'static str),
 }
@@ -73,6 +77,15 @@ const fn introspecting(form: &'static [(&'static str, Value)]) -> Ask {
     }
 }
 
+/// client-a's token, shown at the gate with that certificate.
+const fn at_the_gate(certificate: Option<&'static str>) -> Ask {
+    Ask {
+        certificate,
+        bearer: Some("token-a.txt"),
+        ..Ask::front("/verify")
+    }
+}
+
 const INVALID_CLIENT: Must = Must::Refuse(401, "invalid_client");
 const INVALID_REQUEST: Must = Must::Refuse(400, "invalid_request");
 
@@ -95,6 +108,21 @@ pub(super) const STORY: &[Step] = &[
         says: "A resource server asks what that token is. It learns to whom it is bound, and compares that with the certificate of whoever brought it.",
         ask: introspecting(&[("token", File("token-a.txt"))]),
         must: Must::BeActive("client-a"),
+    },
+    Step {
+        says: "Or it leaves that to the gate, which a web server asks before it serves anything. client-a's token, with client-a's certificate.",
+        ask: at_the_gate(Some("client-a")),
+        must: Must::Pass("client-a"),
+    },
+    Step {
+        says: "A thief has that token, and a good certificate of their own.",
+        ask: at_the_gate(Some("client-b")),
+        must: Must::Stop,
+    },
+    Step {
+        says: "Without a certificate it is worth as little.",
+        ask: at_the_gate(None),
+        must: Must::Stop,
     },
     Step {
         says: "client-b says that it is client-a. Its certificate is good, and another.",

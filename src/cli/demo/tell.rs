@@ -29,7 +29,7 @@ pub(super) async fn tell(client: &Client<'_>, out: &mut dyn Write) -> io::Result
             Ok(reply) => {
                 answer(out, &reply)?;
                 let cause = log.cause(client);
-                if let (Must::Refuse(..), Some(cause)) = (step.must, cause) {
+                if let (Must::Refuse(..) | Must::Stop, Some(cause)) = (step.must, cause) {
                     paragraph(out, "    log  ", &cause)?;
                 }
                 judge(step.must, &reply, client)
@@ -84,6 +84,14 @@ pub(super) fn paragraph(out: &mut dyn Write, first: &str, text: &str) -> io::Res
 /// Prints the status and the members of the answer that matter here.
 fn answer(out: &mut dyn Write, reply: &Reply) -> io::Result<()> {
     writeln!(out, "    {}", reply.status)?;
+    for (name, value) in [
+        ("X-Auth-Subject", &reply.subject),
+        ("WWW-Authenticate", &reply.challenge),
+    ] {
+        if let Some(value) = value {
+            paragraph(out, &format!("    {name}: "), value)?;
+        }
+    }
     for name in [
         "issuer",
         "token_endpoint",
@@ -134,6 +142,7 @@ fn claims(reply: &Reply) -> Option<Json> {
 fn judge(must: Must, reply: &Reply, client: &Client<'_>) -> Result<String, String> {
     let status = match must {
         Must::Refuse(status, _) => status,
+        Must::Stop => 401,
         _ => 200,
     };
     if reply.status != status {
@@ -194,6 +203,16 @@ fn judge(must: Must, reply: &Reply, client: &Client<'_>) -> Result<String, Strin
             }
         }
         Must::Obey => Ok("revoked".into()),
+        Must::Pass(name) => match &reply.subject {
+            Some(subject) if subject == name => Ok(format!("let through, as {name}")),
+            _ => Err(format!("X-Auth-Subject must be {name}")),
+        },
+        Must::Stop => match &reply.challenge {
+            Some(line) if line.contains("error=\"invalid_token\"") => {
+                Ok("stopped, as it must be: 401 invalid_token".into())
+            }
+            _ => Err("WWW-Authenticate must say invalid_token".into()),
+        },
         Must::Refuse(status, error) => {
             if reply.body["error"] == error {
                 Ok(format!("refused, as it must be: {status} {error}"))
@@ -247,6 +266,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "two tables")]
     fn what_did_not_go_as_it_must_is_found() {
         let pki = Pki::new(Timestamp::from_unix(1_800_000_000)).expect("certificates can be made");
         let place = tempfile::tempdir().expect("a directory");
@@ -315,6 +335,8 @@ mod tests {
                 false,
             ),
             (Must::BeInactive, 200, json!({ "active": true }), false),
+            (Must::Pass("client-a"), 200, Json::Null, false),
+            (Must::Stop, 401, Json::Null, false),
             (Must::Obey, 200, Json::Null, true),
             (Must::Obey, 503, Json::Null, false),
             (refuse, 401, json!({ "error": "invalid_client" }), true),
@@ -343,6 +365,32 @@ mod tests {
             let reply = Reply {
                 status: StatusCode::from_u16(status).expect("a status"),
                 body,
+                subject: None,
+                challenge: None,
+            };
+            let judged = judge(must, &reply, &client);
+            assert_eq!(judged.is_ok(), good, "{must:?} {reply:?}: {judged:?}");
+        }
+        let invalid = "Bearer realm=\"default\", error=\"invalid_token\"";
+        for (must, status, subject, challenge, good) in [
+            (Must::Pass("client-a"), 200, Some("client-a"), None, true),
+            (Must::Pass("client-a"), 200, Some("client-b"), None, false),
+            (Must::Pass("client-a"), 401, None, Some(invalid), false),
+            (Must::Stop, 401, None, Some(invalid), true),
+            (
+                Must::Stop,
+                401,
+                None,
+                Some("Bearer realm=\"default\""),
+                false,
+            ),
+            (Must::Stop, 200, Some("client-a"), None, false),
+        ] {
+            let reply = Reply {
+                status: StatusCode::from_u16(status).expect("a status"),
+                body: Json::Null,
+                subject: subject.map(str::to_owned),
+                challenge: challenge.map(str::to_owned),
             };
             let judged = judge(must, &reply, &client);
             assert_eq!(judged.is_ok(), good, "{must:?} {reply:?}: {judged:?}");
