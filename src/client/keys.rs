@@ -9,7 +9,7 @@ use crate::cert::{ClientCertificate, Thumbprint};
 use crate::key::jwk::{JwkSet, PublicJwk};
 
 /// The keys that verify a client's assertions, and the thumbprints of its certificates.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ClientKeys {
     keys: JwkSet,
     certificates: Vec<Thumbprint>,

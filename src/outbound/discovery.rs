@@ -73,7 +73,7 @@ type Named = Option<Result<Destination, NotADestination>>;
 
 /// What is needed of an issuer's metadata. A URL that may not be called is an error for those only
 /// who need that one.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Discovered {
     jwks_uri: Named,
     introspection_endpoint: Named,

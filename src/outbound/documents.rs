@@ -25,7 +25,7 @@ pub struct RemoteDocuments<T> {
     kept: Kept<T>,
 }
 
-impl<T: Send + Sync + 'static> RemoteDocuments<T> {
+impl<T: PartialEq + Send + Sync + 'static> RemoteDocuments<T> {
     /// No documents yet, and how to get and read them.
     pub fn new(outbound: Outbound, parse: Parse<T>) -> Self {
         Self {

@@ -60,7 +60,7 @@ pub(super) struct Kept<T> {
     entries: Cache<String, Arc<Entry<T>>>,
 }
 
-impl<T: Send + Sync + 'static> Kept<T> {
+impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     /// Nothing yet.
     pub(super) fn new() -> Self {
         Self {
@@ -173,7 +173,7 @@ impl<T> Default for Entry<T> {
     }
 }
 
-impl<T: Send + Sync + 'static> Entry<T> {
+impl<T: PartialEq + Send + Sync + 'static> Entry<T> {
     /// Waits for the turn to fetch, and then does so if nobody before has made it unnecessary.
     async fn turn<F>(
         self: Arc<Self>,
@@ -225,7 +225,7 @@ impl<T: Send + Sync + 'static> Entry<T> {
     }
 }
 
-impl<T> Entry<T> {
+impl<T: PartialEq> Entry<T> {
     /// What serves at once: a fresh document, or after a failure an older one.
     fn held(&self, now: Timestamp) -> Option<Held<T>> {
         let state = self.state();
@@ -254,7 +254,14 @@ impl<T> Entry<T> {
         state.asked = Some(now);
         match outcome {
             Ok(fresh) => {
-                state.copy = Some(Snapshot::new(fresh, now));
+                let mut copy = Snapshot::new(fresh, now);
+                // What says the same is the same, for whoever remembers what the older copy proved.
+                if let Some(older) = &state.copy
+                    && older.document == copy.document
+                {
+                    copy.document = Arc::clone(&older.document);
+                }
+                state.copy = Some(copy);
                 state.failure = None;
             }
             Err(failure) => state.failure = Some(failure),

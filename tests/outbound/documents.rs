@@ -161,6 +161,19 @@ async fn a_new_key_is_seen_at_once_but_not_more_often_than_stated() {
 }
 
 #[tokio::test]
+async fn what_says_the_same_is_the_same() {
+    let publisher = Publisher::start(Duration::ZERO).await;
+    let keys = remote();
+    let uri = keys.destination(&publisher.url).expect("its URL");
+    let first = keys.current(&uri, at(0)).await.expect("keys");
+    let again = keys.refreshed(&uri, at(1)).await.expect("keys");
+    assert!(Arc::ptr_eq(&first, &again) && publisher.asked() == 2);
+    publisher.say(200, "public", "two");
+    let other = keys.refreshed(&uri, at(40)).await.expect("keys");
+    assert!(!Arc::ptr_eq(&first, &other));
+}
+
+#[tokio::test]
 async fn a_clock_set_back_does_not_keep_keys_for_ever() {
     let publisher = Publisher::start(Duration::ZERO).await;
     let keys = remote();
