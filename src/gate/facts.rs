@@ -85,7 +85,7 @@ impl Facts {
         }
         if !is_access_token(jws, claims) {
             return Err(NotGood(
-                "it is a JWT of another kind: an access token has typ at+jwt, or says typ Bearer or a scope and nothing of an ID token",
+                "it is a JWT of another kind: an access token has typ at+jwt, or says typ Bearer, a scope, a client_id or a cnf, and nothing of an ID token",
             ));
         }
         let facts = Self::read(claims, issuer, now)?;
@@ -104,7 +104,10 @@ impl Facts {
         issuer: &str,
         now: Timestamp,
     ) -> Result<Option<Self>, Answered> {
-        let members = json::object(answer).ok_or(Answered::Garbage)?;
+        let mut members = json::object(answer).ok_or(Answered::Garbage)?;
+        // Many servers write null for what they do not know. A null `cnf` stays: whether the token is bound
+        // is not a thing to be in doubt about.
+        members.retain(|name, value| name == "cnf" || !value.is_null());
         match members.get("active") {
             Some(Value::Bool(true)) => {}
             Some(Value::Bool(false)) => return Ok(None),
@@ -119,6 +122,7 @@ impl Facts {
         // A refresh token is active, too, and must open nothing.
         if text("token_type")?.is_some_and(|kind| !kind.eq_ignore_ascii_case("Bearer"))
             || text("typ")?.is_some_and(|kind| !kind.eq_ignore_ascii_case("Bearer"))
+            || text("token_use")?.is_some_and(|of| !matches!(of, "access" | "access_token"))
         {
             return Err(Answered::Not(NotGood(
                 "it is no bearer access token, as its issuer says",
@@ -210,8 +214,9 @@ pub enum Answered {
 }
 
 /// Whether a JWT is an access token. RFC 9068 section 2.1 gives it a `typ` of its own. Issuers older than
-/// that write `JWT` or nothing; from those only what an access token has is taken, and nothing with the
-/// marks of an ID token, a logout token or an introspection response.
+/// that write `JWT` or nothing; from those only what has the marks of an access token is taken (`typ` as
+/// Keycloak writes it, or what no ID token says: a scope, the client it was issued to, what it is bound to
+/// by RFC 8705), and nothing with those of an ID token, a logout token or an introspection response.
 fn is_access_token(jws: &UnverifiedJws<'_>, claims: &Map<String, Value>) -> bool {
     const OTHERS: &[&str] = &[
         "nonce",
@@ -221,6 +226,7 @@ fn is_access_token(jws: &UnverifiedJws<'_>, claims: &Map<String, Value>) -> bool
         "events",
         "token_introspection",
     ];
+    const OWN: &[&str] = &["scope", "client_id", "cnf"];
     if jws.is_type("at+jwt") {
         return true;
     }
@@ -233,7 +239,7 @@ fn is_access_token(jws: &UnverifiedJws<'_>, claims: &Map<String, Value>) -> bool
         Some(kind) => kind
             .as_str()
             .is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")),
-        None => claims.contains_key("scope"),
+        None => OWN.iter().any(|name| claims.contains_key(*name)),
     }
 }
 
@@ -348,12 +354,29 @@ mod tests {
             let read = of_jwt(&header, &claims);
             assert_eq!(read.is_ok(), good, "{typ:?} {name} {value:?}: {read:?}");
         }
-        // Without a typ of its own an access token has a scope.
-        let mut bare = claims();
-        for name in ["typ", "scope"] {
-            bare.as_object_mut().expect("an object").remove(name);
+        // Without a typ of its own it says something that no ID token does.
+        for (name, value) in [
+            ("scope", json!("x")),
+            ("client_id", json!("c")),
+            ("cnf", json!({ "x5t#S256": THUMBPRINT })),
+        ] {
+            let mut bare = claims();
+            for name in ["typ", "scope", "cnf"] {
+                bare.as_object_mut().expect("an object").remove(name);
+            }
+            for header in [
+                json!({ "alg": "RS256", "typ": "JWT" }),
+                json!({ "alg": "RS256" }),
+            ] {
+                assert!(
+                    of_jwt(&header, &bare).is_err(),
+                    "neither {name} nor another"
+                );
+                let mut one = bare.clone();
+                one[name] = value.clone();
+                assert!(of_jwt(&header, &one).is_ok(), "{name}");
+            }
         }
-        assert!(of_jwt(&json!({ "alg": "RS256", "typ": "JWT" }), &bare).is_err());
     }
 
     #[test]
@@ -443,6 +466,14 @@ mod tests {
             ("token_type", json!("refresh_token"), false),
             ("typ", json!("Bearer"), true),
             ("typ", json!("Refresh"), false),
+            ("token_use", json!("access_token"), true),
+            ("token_use", json!("refresh_token"), false),
+            ("username", json!(null), true),
+            ("sub", json!(null), true),
+            ("scope", json!(null), true),
+            ("nbf", json!(null), true),
+            ("cnf", json!(null), false),
+            ("client_id", json!(null), false),
             ("exp", json!(1_001), true),
             ("exp", json!(1_000), false),
             ("exp", json!("x"), false),

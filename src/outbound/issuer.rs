@@ -240,7 +240,9 @@ impl Introspection {
         if fetched.status != StatusCode::OK {
             return Err(OutboundError::Status(fetched.status.as_u16()));
         }
-        if !fetched.content_type.as_ref().is_some_and(is_json) {
+        // What does not say what it is has to turn out to be JSON; what says that it is something else is
+        // not read.
+        if !fetched.content_type.as_ref().is_none_or(is_json) {
             return Err(OutboundError::Document(
                 "its Content-Type is not application/json".into(),
             ));
