@@ -98,6 +98,21 @@ fn without_certbound_nobody_is_served() {
     matrix::certbound_gone(start());
 }
 
+/// The question to certbound has a path of its own; what was asked for comes beside it.
+#[test]
+fn a_token_in_the_query_is_refused() {
+    let mut front = start();
+    let token = front.behind.token("orders", "orders.read");
+    let right = Ask {
+        certificate: Some("orders"),
+        token: Some(&token),
+        ..Ask::default()
+    };
+    front.expect(&right, Outcome::Served("orders"));
+    front.path = "/orders/1?access_token=x&";
+    front.expect(&right, Outcome::Malformed);
+}
+
 /// certbound's answers leave the connection open, and nginx asks again by the same.
 #[test]
 fn connections_to_certbound_are_used_again() {
