@@ -14,8 +14,9 @@
 //!   fresh. Whoever asks sets off one more attempt that nobody waits for, at most every 30 seconds;
 //!   after the first that succeeds the new document is in force. So the first who asks long after a
 //!   failure may still be given the older one, within that hour and never after it.
-//! - When that hour is over, or there never was a document, everybody waits for one fetch, and for 30
-//!   seconds after one that failed is told so at once.
+//! - When that hour is over, or there never was a document, everybody waits for one fetch, and for a
+//!   while after one that failed is told so at once: 1 second after the first, twice as long after each
+//!   further one, 30 seconds at most. So an issuer that starts later than certbound is found soon.
 //!
 //! [`RemoteDocuments::refreshed`]: super::documents::RemoteDocuments::refreshed
 
@@ -29,7 +30,7 @@ use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::OutboundError;
 
 /// No document is asked for twice within this time because somebody presented what is not in it, and
-/// after a failure for no reason at all.
+/// after a failure for no reason at all while an older one serves or failures go on.
 pub const INTERVAL: Lifetime = Lifetime::from_seconds(30);
 
 /// How long a document is fresh that does not say so.
@@ -142,6 +143,8 @@ struct State<T> {
     missed: Option<Timestamp>,
     /// Why the last fetch failed, if it did.
     failure: Option<OutboundError>,
+    /// How many failed since one succeeded.
+    failures: u32,
 }
 
 /// A document that could be read.
@@ -168,6 +171,7 @@ impl<T> Default for Entry<T> {
                 asked: None,
                 missed: None,
                 failure: None,
+                failures: 0,
             }),
         }
     }
@@ -256,8 +260,12 @@ impl<T> Entry<T> {
             Ok(fresh) => {
                 state.copy = Some(Snapshot::new(fresh, now));
                 state.failure = None;
+                state.failures = 0;
             }
-            Err(failure) => state.failure = Some(failure),
+            Err(failure) => {
+                state.failure = Some(failure);
+                state.failures = state.failures.saturating_add(1);
+            }
         }
     }
 
@@ -271,10 +279,23 @@ impl<T> State<T> {
     /// Whether to make do with what there is: for those who want it anew after it was fetched for one of
     /// them, and for all after a fetch that failed.
     fn asked_lately(&self, now: Timestamp, forced: bool) -> bool {
-        let lately = |time: Option<Timestamp>| {
-            time.is_some_and(|time| now.since(time) < INTERVAL && time.since(now) < INTERVAL)
+        let lately = |time: Option<Timestamp>, interval: Lifetime| {
+            time.is_some_and(|time| now.since(time) < interval && time.since(now) < interval)
         };
-        (forced && lately(self.missed)) || (self.failure.is_some() && lately(self.asked))
+        (forced && lately(self.missed, INTERVAL))
+            || (self.failure.is_some() && lately(self.asked, self.pause(now)))
+    }
+
+    /// How long after a failure nothing is asked for: where nothing serves, that is what everybody waits
+    /// for.
+    fn pause(&self, now: Timestamp) -> Lifetime {
+        if self.copy.as_ref().is_some_and(|copy| copy.serves(now)) {
+            return INTERVAL;
+        }
+        let doubled = 1_u64.checked_shl(self.failures.saturating_sub(1));
+        Lifetime::from_seconds(doubled.map_or(INTERVAL.seconds(), |seconds| {
+            seconds.min(INTERVAL.seconds())
+        }))
     }
 }
 
