@@ -15,13 +15,15 @@
 //!   after the first that succeeds the new document is in force. So the first who asks long after a
 //!   failure may still be given the older one, within that hour and never after it.
 //! - When that hour is over, or there never was a document, everybody waits for one fetch, and for a
-//!   while after one that failed is told so at once: 1 second after the first, twice as long after each
-//!   further one, 30 seconds at most. So an issuer that starts later than certbound is found soon.
+//!   while after one that failed is told so at once: for 1 second after the first, twice as long after
+//!   each further one, and 30 seconds at most, or where a failure took longer than a second itself. So an
+//!   issuer that starts later than certbound is found soon, and one that hangs keeps nobody waiting.
 //!
 //! [`RemoteDocuments::refreshed`]: super::documents::RemoteDocuments::refreshed
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 use tokio::sync::OwnedMutexGuard;
@@ -32,6 +34,9 @@ use crate::outbound::OutboundError;
 /// No document is asked for twice within this time because somebody presented what is not in it, and
 /// after a failure for no reason at all while an older one serves or failures go on.
 pub const INTERVAL: Lifetime = Lifetime::from_seconds(30);
+
+/// A failure that took longer than this is nothing to wait for again soon.
+const QUICK: Duration = Duration::from_secs(1);
 
 /// How long a document is fresh that does not say so.
 pub const FRESH: Lifetime = Lifetime::from_seconds(300);
@@ -143,7 +148,7 @@ struct State<T> {
     missed: Option<Timestamp>,
     /// Why the last fetch failed, if it did.
     failure: Option<OutboundError>,
-    /// How many failed since one succeeded.
+    /// How many quick failures there were since anything else.
     failures: u32,
 }
 
@@ -212,9 +217,10 @@ impl<T: Send + Sync + 'static> Entry<T> {
         turn: OwnedMutexGuard<()>,
         fetch: impl Future<Output = Result<Fresh<T>, OutboundError>> + Send,
     ) -> Result<Arc<T>, OutboundError> {
+        let begun = Instant::now();
         let outcome = fetch.await;
         let failure = outcome.as_ref().err().map(ToString::to_string);
-        self.settle(outcome, now);
+        self.settle(outcome, now, begun.elapsed() <= QUICK);
         drop(turn);
         let answer = self.last(now);
         if let (Some(cause), Ok(_)) = (failure, &answer) {
@@ -253,7 +259,7 @@ impl<T> Entry<T> {
         }
     }
 
-    fn settle(&self, outcome: Result<Fresh<T>, OutboundError>, now: Timestamp) {
+    fn settle(&self, outcome: Result<Fresh<T>, OutboundError>, now: Timestamp, quick: bool) {
         let mut state = self.state();
         state.asked = Some(now);
         match outcome {
@@ -264,7 +270,11 @@ impl<T> Entry<T> {
             }
             Err(failure) => {
                 state.failure = Some(failure);
-                state.failures = state.failures.saturating_add(1);
+                state.failures = if quick {
+                    state.failures.saturating_add(1)
+                } else {
+                    0
+                };
             }
         }
     }
@@ -289,13 +299,14 @@ impl<T> State<T> {
     /// How long after a failure nothing is asked for: where nothing serves, that is what everybody waits
     /// for.
     fn pause(&self, now: Timestamp) -> Lifetime {
-        if self.copy.as_ref().is_some_and(|copy| copy.serves(now)) {
-            return INTERVAL;
+        let serves = self.copy.as_ref().is_some_and(|copy| copy.serves(now));
+        match self.failures.checked_sub(1) {
+            Some(before) if !serves => {
+                let doubled = 1_u64.checked_shl(before).unwrap_or(u64::MAX);
+                Lifetime::from_seconds(doubled.min(INTERVAL.seconds()))
+            }
+            _ => INTERVAL,
         }
-        let doubled = 1_u64.checked_shl(self.failures.saturating_sub(1));
-        Lifetime::from_seconds(doubled.map_or(INTERVAL.seconds(), |seconds| {
-            seconds.min(INTERVAL.seconds())
-        }))
     }
 }
 
