@@ -81,8 +81,7 @@ async fn asked_within(asks: &mut watch::Receiver<()>, wait: Duration) -> bool {
 }
 
 /// Reads clients, authorities, revocation lists and the files of gates again when they change and when
-/// asked. A file that
-/// cannot be used leaves what it held before as it was.
+/// asked. A file that cannot be used leaves what it held before as it was.
 pub(super) async fn keep_trust(
     site: Arc<Site>,
     settings: Settings,

@@ -117,6 +117,7 @@ fn flag_of(key: &str) -> Result<&'static Flag, Fault> {
         .iter()
         .filter(|flag| flag.name != "config")
         .map(Flag::key)
+        .chain(["gate".to_owned()])
         .collect();
     let nearest = closest(key, known.iter().map(String::as_str)).unwrap_or_default();
     Err(Fault::new(
@@ -219,6 +220,10 @@ mod tests {
             (
                 "trusted-proxy = \"unix\"",
                 "certbound.toml line 1 (trusted-proxy): the key trusted-proxy is unknown; write trusted_proxy, its nearest known one, or leave it out",
+            ),
+            (
+                "[gates.orders]\nscopes = []",
+                "certbound.toml line 1 (gates): the key gates is unknown; write gate, its nearest known one, or leave it out",
             ),
             (
                 "[gate.orders]\nscope = [\"/\"]",

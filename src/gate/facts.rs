@@ -104,7 +104,10 @@ impl Facts {
         issuer: &str,
         now: Timestamp,
     ) -> Result<Option<Self>, Answered> {
-        let members = json::object(answer).ok_or(Answered::Garbage)?;
+        let mut members = json::object(answer).ok_or(Answered::Garbage)?;
+        // Many servers write null for what they do not know. A null `cnf` stays: whether the token is bound
+        // is not a thing to be in doubt about.
+        members.retain(|name, value| name == "cnf" || !value.is_null());
         match members.get("active") {
             Some(Value::Bool(true)) => {}
             Some(Value::Bool(false)) => return Ok(None),
@@ -179,8 +182,7 @@ impl Facts {
             issuer: issuer.into(),
             subject,
             client_id,
-            scope: Scope::parse(claims::text(claims, "scope")?.unwrap_or_default())
-                .map_err(|_| NotGood("its scope is malformed"))?,
+            scope: scope(claims.get("scope"))?,
             audience: AudienceClaim::read(claims)?
                 .map(|audience| audience.names().to_vec())
                 .unwrap_or_default(),
@@ -201,7 +203,6 @@ impl From<InvalidClaim> for NotGood {
         Self(match name {
             "exp" | "nbf" | "iat" | "auth_time" => "a time in it is no number of seconds",
             "aud" => "its aud is neither a string nor a list of strings",
-            "scope" => "its scope is no string",
             _ => "a claim of it is not of its type",
         })
     }
@@ -254,6 +255,21 @@ fn bound(cnf: Option<&Value>) -> Result<Bound, NotGood> {
                 .ok_or(NotGood("its x5t#S256 is no SHA-256 in base64url"))
         }
         _ => Ok(Bound::Otherwise),
+    }
+}
+
+/// RFC 9068 section 2.2.3 has a string; some issuers write a list of what would stand in it.
+fn scope(scope: Option<&Value>) -> Result<Scope, NotGood> {
+    let malformed = NotGood("its scope is neither a string nor a list of strings");
+    let read = |text: &str| Scope::parse(text).map_err(|_| malformed);
+    match scope {
+        None => Ok(Scope::default()),
+        Some(Value::String(text)) => read(text),
+        Some(Value::Array(list)) => {
+            let tokens: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+            read(&tokens.ok_or(malformed)?.join(" "))
+        }
+        Some(_) => Err(malformed),
     }
 }
 
@@ -311,6 +327,15 @@ mod tests {
             auth_time: Some(Timestamp::from_unix(800)),
         };
         assert_eq!(facts, expected);
+    }
+
+    #[test]
+    fn a_scope_may_be_a_list() {
+        let header = json!({ "alg": "RS256", "typ": "at+jwt" });
+        let mut claims = claims();
+        claims["scope"] = json!(["x", "y", "x"]);
+        let facts = of_jwt(&header, &claims).expect("good");
+        assert_eq!(facts.scope.as_str(), "x y");
     }
 
     #[test]
@@ -385,7 +410,8 @@ mod tests {
             ("iat", json!("900")),
             ("aud", json!([])),
             ("aud", json!(1)),
-            ("scope", json!(["x"])),
+            ("scope", json!(["x", 1])),
+            ("scope", json!(1)),
             ("scope", json!("a\nb")),
             ("sub", json!(1)),
             ("sub", json!("s".repeat(256))),
@@ -463,7 +489,12 @@ mod tests {
             ("token_use", json!("access_token"), true),
             ("token_use", json!("access"), true),
             ("token_use", json!("refresh_token"), false),
-            ("token_use", json!(null), false),
+            ("username", json!(null), true),
+            ("sub", json!(null), true),
+            ("scope", json!(null), true),
+            ("nbf", json!(null), true),
+            ("cnf", json!(null), false),
+            ("client_id", json!(null), false),
             ("exp", json!(1_001), true),
             ("exp", json!(1_000), false),
             ("exp", json!("x"), false),

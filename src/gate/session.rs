@@ -2,8 +2,8 @@
 //!
 //! The cookie holds the token itself, sealed, and nothing is decided from memory of an earlier decision:
 //! whoever comes with the cookie is judged as if the token had come, so that expiry, revocation, audience
-//! and scope count as ever, and no method lets anybody in that the gate does not take. Beside that the cookie is bound to the server, the gate
-//! and the certificate with which it was earned.
+//! and scope count as ever, and no method lets anybody in that the gate does not take. Beside that the
+//! cookie is bound to the server, the gate and the certificate with which it was earned.
 
 use std::fmt;
 

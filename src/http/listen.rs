@@ -135,11 +135,15 @@ async fn bind_unix(path: &Path, mode: u32, group: Option<u32>) -> Result<Listene
     fs::DirBuilder::new()
         .mode(0o700)
         .create(&folder)
-        .map_err(|error| {
-            format!(
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!(
+                "there is no directory {}; make it, and give it to the user certbound runs as",
+                parent.display()
+            ),
+            _ => format!(
                 "a folder beside it could not be made: {error}; give certbound write access to {}",
                 parent.display()
-            )
+            ),
         })?;
     let draft = folder.join("s");
     let bound = UnixListener::bind(&draft).and_then(|listener| {

@@ -28,6 +28,7 @@ use super::patience::Patience;
 use super::request;
 use super::router::{Route, Router};
 use crate::endpoint::{Reply, Server, metadata};
+use crate::gate::GateName;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::proxy::Peer;
 use crate::proxy::presented::Window;
@@ -271,8 +272,7 @@ async fn decide(
     if let Some(named) = presented.request_id() {
         *id = named.into();
     }
-    let route = route
-        .ok_or_else(|| OAuthError::new(ErrorCode::NotFound, "nothing lives under this path"))?;
+    let route = route.ok_or_else(|| nowhere(parts.uri.path()))?;
     let methods = route.methods().unwrap_or_default();
     if seen.cors && parts.method == Method::OPTIONS {
         return Ok(preflight(methods));
@@ -347,6 +347,17 @@ pub(super) fn one_line(text: &str) -> String {
         kept.escape_debug().to_string()
     } else {
         kept
+    }
+}
+
+/// The answer for a path under which there is nothing. A web server that asks a gate which nobody configured
+/// makes a failure of its own of it, so that only the log can say why.
+fn nowhere(path: &str) -> OAuthError {
+    let error = OAuthError::new(ErrorCode::NotFound, "nothing lives under this path");
+    let gate = path.rsplit_once("/verify/").map(|(_, name)| name.parse());
+    match gate {
+        Some(Ok::<GateName, _>(name)) => error.because(format!("there is no [gate.{name}]")),
+        _ => error,
     }
 }
 

@@ -13,7 +13,7 @@ use crate::oauth::time::Timestamp;
 use crate::outbound::OutboundError;
 use crate::outbound::fetch::{BODY_LIMIT, Outbound};
 use crate::outbound::guard::Destination;
-use crate::outbound::kept::{Fresh, Kept};
+use crate::outbound::kept::{Doubt, Fresh, Kept};
 
 /// Reads a document. What it says is wrong goes to the log, and so must not quote the document.
 pub type Parse<T> = fn(&[u8]) -> Result<T, String>;
@@ -59,7 +59,19 @@ impl<T: PartialEq + Send + Sync + 'static> RemoteDocuments<T> {
         now: Timestamp,
     ) -> Result<Arc<T>, OutboundError> {
         let fetch = || self.fetch(uri);
-        self.kept.refreshed(uri.as_str(), now, fetch).await
+        let name = uri.as_str();
+        self.kept.refreshed(name, now, Doubt::Missing, fetch).await
+    }
+
+    /// The same for somebody who presented what is there and does not fit.
+    pub async fn doubted(
+        &self,
+        uri: &Destination,
+        now: Timestamp,
+    ) -> Result<Arc<T>, OutboundError> {
+        let fetch = || self.fetch(uri);
+        let name = uri.as_str();
+        self.kept.refreshed(name, now, Doubt::Mismatch, fetch).await
     }
 
     /// The fetch, to be waited for by whoever does not own these documents.

@@ -52,7 +52,7 @@ pub struct Outbound {
 pub struct Fetched {
     /// 200, or what else the call takes for good.
     pub status: StatusCode,
-    /// `Content-Type`, if there is exactly one.
+    /// `Content-Type`; where there are several, all of them as RFC 9110 section 5.3 joins them.
     pub content_type: Option<HeaderValue>,
     /// The whole body.
     pub body: Bytes,
@@ -271,9 +271,13 @@ async fn receive(
 ) -> Result<Fetched, OutboundError> {
     let status = response.status();
     let max_age = max_age(response.headers());
-    let mut content_types = response.headers().get_all(CONTENT_TYPE).iter();
-    let content_type = content_types.next().cloned();
-    let content_type = content_type.filter(|_| content_types.next().is_none());
+    let content_types = response.headers().get_all(CONTENT_TYPE);
+    let content_types: Vec<&[u8]> = content_types.iter().map(HeaderValue::as_bytes).collect();
+    let content_type = match &content_types[..] {
+        [] => None,
+        // What is joined of header values is one.
+        several => HeaderValue::from_bytes(&several.join(&b", "[..])).ok(),
+    };
     let mut incoming = response.into_body();
     // This is Content-Length, if there is one: what announces too much is not read at all.
     if incoming.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {

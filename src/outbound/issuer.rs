@@ -16,7 +16,7 @@ use crate::outbound::documents::RemoteDocuments;
 use crate::outbound::fetch::{Outbound, TIME_LIMIT};
 use crate::outbound::guard::{Destination, NotADestination};
 use crate::outbound::introspection::IntrospectionClient;
-use crate::outbound::kept::Kept;
+use crate::outbound::kept::{Doubt, Kept};
 use crate::outbound::{OutboundError, Part};
 
 /// How many octets an answer to an introspection request may have: 64 KiB.
@@ -159,10 +159,15 @@ impl RemoteIssuer {
         found.map_err(|error| Part::Keys.failed(error))
     }
 
-    /// Its keys, for a token whose key is not among [`keys`](Self::keys): asked for again, unless
-    /// they were within the last 30 seconds. Where they are is not: an issuer that moves its keys to
-    /// another URL is followed when its metadata is next fetched.
-    pub async fn refreshed(&self, now: Timestamp) -> Result<Arc<JwkSet>, OutboundError> {
+    /// Its keys, for a token whose key is not among [`keys`](Self::keys), or does not fit its signature:
+    /// asked for again, unless they were within the last 30 seconds because of the same. Where they are
+    /// is not: an issuer that moves its keys to another URL is followed when its metadata is next
+    /// fetched.
+    pub async fn refreshed(
+        &self,
+        now: Timestamp,
+        doubt: Doubt,
+    ) -> Result<Arc<JwkSet>, OutboundError> {
         let discovered;
         let uri = if let Some(uri) = &self.jwks_uri {
             uri
@@ -170,7 +175,10 @@ impl RemoteIssuer {
             discovered = self.discovered(now).await?;
             discovered.jwks_uri()?
         };
-        let found = self.shared.keys.refreshed(uri, now).await;
+        let found = match doubt {
+            Doubt::Missing => self.shared.keys.refreshed(uri, now).await,
+            Doubt::Mismatch => self.shared.keys.doubted(uri, now).await,
+        };
         found.map_err(|error| Part::Keys.failed(error))
     }
 
@@ -256,7 +264,9 @@ impl Introspection {
         if fetched.status != StatusCode::OK {
             return Err(OutboundError::Status(fetched.status.as_u16()));
         }
-        if !fetched.content_type.as_ref().is_some_and(is_json) {
+        // What does not say what it is has to turn out to be JSON; what says that it is something else is
+        // not read.
+        if !fetched.content_type.as_ref().is_none_or(is_json) {
             return Err(OutboundError::Document(
                 "its Content-Type is not application/json".into(),
             ));

@@ -5,7 +5,8 @@
 //!
 //! - What was **added** is seen at once: whoever presents something that is not in the document kept
 //!   makes certbound look again ([`RemoteDocuments::refreshed`]), at most every 30 seconds for one
-//!   document, however lately it was fetched for another reason. So the delay is at most 30 seconds.
+//!   document and each [`Doubt`], however lately it was fetched for another reason. So the delay is at
+//!   most 30 seconds.
 //! - What was **withdrawn** counts no longer when the document kept is no longer fresh: after
 //!   `max-age` if the answer gave one (but at least 1 minute and at most 1 hour), else after 5
 //!   minutes. When three quarters of that have passed, the first who asks sets off one fetch that
@@ -14,13 +15,16 @@
 //!   fresh. Whoever asks sets off one more attempt that nobody waits for, at most every 30 seconds;
 //!   after the first that succeeds the new document is in force. So the first who asks long after a
 //!   failure may still be given the older one, within that hour and never after it.
-//! - When that hour is over, or there never was a document, everybody waits for one fetch, and for 30
-//!   seconds after one that failed is told so at once.
+//! - When that hour is over, or there never was a document, everybody waits for one fetch, and for a
+//!   while after one that failed is told so at once: for 1 second after the first, twice as long after
+//!   each further one, and 30 seconds at most, or where a failure took longer than a second itself. So an
+//!   issuer that starts later than certbound is found soon, and one that hangs keeps nobody waiting.
 //!
 //! [`RemoteDocuments::refreshed`]: super::documents::RemoteDocuments::refreshed
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use quick_cache::sync::Cache;
 use tokio::sync::OwnedMutexGuard;
@@ -29,8 +33,11 @@ use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::OutboundError;
 
 /// No document is asked for twice within this time because somebody presented what is not in it, and
-/// after a failure for no reason at all.
+/// after a failure for no reason at all while an older one serves or failures go on.
 pub const INTERVAL: Lifetime = Lifetime::from_seconds(30);
+
+/// A failure that took longer than this is nothing to wait for again soon.
+const QUICK: Duration = Duration::from_secs(1);
 
 /// How long a document is fresh that does not say so.
 pub const FRESH: Lifetime = Lifetime::from_seconds(300);
@@ -47,6 +54,16 @@ pub const STALE: Lifetime = Lifetime::from_seconds(3600);
 /// How many documents are remembered. They are those of registered clients and of issuers that an
 /// operator named, so this is plenty.
 const ENTRIES: usize = 10_000;
+
+/// Why somebody wants a document anew. Each has a look of its own, so that whoever presents one kind of
+/// nonsense does not delay the other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Something is not in it, such as the key that a token names.
+    Missing,
+    /// Something in it does not fit, such as a key to the signature that names it.
+    Mismatch,
+}
 
 /// What a fetch gave: the document, read, and for how long it says that it is good.
 pub(super) struct Fresh<T> {
@@ -80,7 +97,7 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
     {
         let entry = self.entry(name);
         let Some(held) = entry.held(now) else {
-            return entry.turn(name, now, false, fetch).await;
+            return entry.turn(name, now, None, fetch).await;
         };
         // Whoever has the turn is fetching already. Who gets it may come right after somebody who
         // had it, and so asks once more whether there is anything to do.
@@ -94,18 +111,19 @@ impl<T: PartialEq + Send + Sync + 'static> Kept<T> {
         Ok(held.document)
     }
 
-    /// The document of that name, for somebody who misses something in [`current`](Self::current):
-    /// asked for again, unless it was within the last 30 seconds.
+    /// The document of that name, for somebody who doubts that [`current`](Self::current) still is:
+    /// asked for again, unless it was within the last 30 seconds because of the same doubt.
     pub(super) async fn refreshed<F>(
         &self,
         name: &str,
         now: Timestamp,
+        doubt: Doubt,
         fetch: impl FnOnce() -> F,
     ) -> Result<Arc<T>, OutboundError>
     where
         F: Future<Output = Result<Fresh<T>, OutboundError>> + Send + 'static,
     {
-        self.entry(name).turn(name, now, true, fetch).await
+        self.entry(name).turn(name, now, Some(doubt), fetch).await
     }
 
     fn entry(&self, name: &str) -> Arc<Entry<T>> {
@@ -138,10 +156,12 @@ struct Entry<T> {
 struct State<T> {
     copy: Option<Snapshot<T>>,
     asked: Option<Timestamp>,
-    /// When somebody last missed something, and it was asked for because of that.
-    missed: Option<Timestamp>,
+    /// When it was last asked for because of each kind of doubt.
+    doubted: [Option<Timestamp>; 2],
     /// Why the last fetch failed, if it did.
     failure: Option<OutboundError>,
+    /// How many quick failures there were since anything else.
+    failures: u32,
 }
 
 /// A document that could be read.
@@ -166,8 +186,9 @@ impl<T> Default for Entry<T> {
             state: Mutex::new(State {
                 copy: None,
                 asked: None,
-                missed: None,
+                doubted: [None; 2],
                 failure: None,
+                failures: 0,
             }),
         }
     }
@@ -179,7 +200,7 @@ impl<T: PartialEq + Send + Sync + 'static> Entry<T> {
         self: Arc<Self>,
         name: &str,
         now: Timestamp,
-        forced: bool,
+        doubt: Option<Doubt>,
         fetch: impl FnOnce() -> F,
     ) -> Result<Arc<T>, OutboundError>
     where
@@ -187,12 +208,12 @@ impl<T: PartialEq + Send + Sync + 'static> Entry<T> {
     {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         match self.held(now) {
-            Some(held) if !forced => return Ok(held.document),
-            _ if self.state().asked_lately(now, forced) => return self.last(now),
+            Some(held) if doubt.is_none() => return Ok(held.document),
+            _ if self.state().asked_lately(now, doubt) => return self.last(now),
             _ => {}
         }
-        if forced {
-            self.state().missed = Some(now);
+        if let Some(doubt) = doubt {
+            self.state().doubted[doubt as usize] = Some(now);
         }
         // A task of its own ends the fetch even if the caller goes away. Otherwise whoever hangs up
         // early enough could make it start over and over, or keep it from ever ending.
@@ -208,9 +229,10 @@ impl<T: PartialEq + Send + Sync + 'static> Entry<T> {
         turn: OwnedMutexGuard<()>,
         fetch: impl Future<Output = Result<Fresh<T>, OutboundError>> + Send,
     ) -> Result<Arc<T>, OutboundError> {
+        let begun = Instant::now();
         let outcome = fetch.await;
         let failure = outcome.as_ref().err().map(ToString::to_string);
-        self.settle(outcome, now);
+        self.settle(outcome, now, begun.elapsed() <= QUICK);
         drop(turn);
         let answer = self.last(now);
         if let (Some(cause), Ok(_)) = (failure, &answer) {
@@ -234,7 +256,7 @@ impl<T: PartialEq> Entry<T> {
         let serves = fresh || (state.failure.is_some() && copy.serves(now));
         serves.then(|| Held {
             document: Arc::clone(&copy.document),
-            due: (!fresh || now >= copy.ahead_from) && !state.asked_lately(now, false),
+            due: (!fresh || now >= copy.ahead_from) && !state.asked_lately(now, None),
         })
     }
 
@@ -249,7 +271,7 @@ impl<T: PartialEq> Entry<T> {
         }
     }
 
-    fn settle(&self, outcome: Result<Fresh<T>, OutboundError>, now: Timestamp) {
+    fn settle(&self, outcome: Result<Fresh<T>, OutboundError>, now: Timestamp, quick: bool) {
         let mut state = self.state();
         state.asked = Some(now);
         match outcome {
@@ -263,8 +285,16 @@ impl<T: PartialEq> Entry<T> {
                 }
                 state.copy = Some(copy);
                 state.failure = None;
+                state.failures = 0;
             }
-            Err(failure) => state.failure = Some(failure),
+            Err(failure) => {
+                state.failure = Some(failure);
+                state.failures = if quick {
+                    state.failures.saturating_add(1)
+                } else {
+                    0
+                };
+            }
         }
     }
 
@@ -275,13 +305,27 @@ impl<T: PartialEq> Entry<T> {
 }
 
 impl<T> State<T> {
-    /// Whether to make do with what there is: for those who want it anew after it was fetched for one of
+    /// Whether to make do with what there is: for those who doubt it after it was fetched for one of
     /// them, and for all after a fetch that failed.
-    fn asked_lately(&self, now: Timestamp, forced: bool) -> bool {
-        let lately = |time: Option<Timestamp>| {
-            time.is_some_and(|time| now.since(time) < INTERVAL && time.since(now) < INTERVAL)
+    fn asked_lately(&self, now: Timestamp, doubt: Option<Doubt>) -> bool {
+        let lately = |time: Option<Timestamp>, interval: Lifetime| {
+            time.is_some_and(|time| now.since(time) < interval && time.since(now) < interval)
         };
-        (forced && lately(self.missed)) || (self.failure.is_some() && lately(self.asked))
+        doubt.is_some_and(|doubt| lately(self.doubted[doubt as usize], INTERVAL))
+            || (self.failure.is_some() && lately(self.asked, self.pause(now)))
+    }
+
+    /// How long after a failure nothing is asked for: where nothing serves, that is what everybody waits
+    /// for.
+    fn pause(&self, now: Timestamp) -> Lifetime {
+        let serves = self.copy.as_ref().is_some_and(|copy| copy.serves(now));
+        match self.failures.checked_sub(1) {
+            Some(before) if !serves => {
+                let doubled = 1_u64.checked_shl(before).unwrap_or(u64::MAX);
+                Lifetime::from_seconds(doubled.min(INTERVAL.seconds()))
+            }
+            _ => INTERVAL,
+        }
     }
 }
 

@@ -296,6 +296,7 @@ fn what_a_gate_wants_besides() {
         assert!(shown.contains(challenge), "{gate}: {shown}");
     }
     assert_eq!(server.get("verify/nowhere").send().status, 404);
+    server.logs("there is no [gate.nowhere]");
     assert_eq!(server.verify("Scope", &own).send().status, 404);
 }
 

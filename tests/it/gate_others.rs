@@ -336,6 +336,11 @@ fn rotation_is_seen_at_once() {
         ask(&server, "strict-bearer", &other.token(&claims), alice).status,
         200
     );
+    // A forgery under the old name does not use up the look that a new name gets.
+    let forged = EcKey::new();
+    let header = json!({ "alg": "ES256", "typ": "at+jwt", "kid": "k1" });
+    let forged = forged.sign(&header, &claims);
+    assert_eq!(ask(&server, "strict-bearer", &forged, alice).status, 401);
     let new = EcKey::new();
     other.publish(&[named(&new, "k2")]);
     let token = new.sign(
@@ -493,4 +498,64 @@ fn su_01_levels_and_age() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("x-auth-scope"), Some(""));
     assert_eq!(answer.header("x-gate-truncated"), Some("scope"));
+}
+
+#[test]
+fn an_issuer_that_comes_up_late_is_found_soon() {
+    let other = Other::new();
+    let issuer = other.issuer();
+    let well_known = "/realm/.well-known/openid-configuration";
+    let away = "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n";
+    other.raw(well_known, away);
+    let server = start(&other);
+    let alice = Some(&pki().alice);
+    let token = other.token(&other.claims(alice));
+    let asked = || ask(&server, "strict-bearer", &token, alice).status;
+    assert_eq!(asked(), 503);
+    other.json(
+        well_known,
+        &json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/keys") }),
+    );
+    let began = Instant::now();
+    while asked() == 503 {
+        assert!(began.elapsed() < Duration::from_secs(5));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(asked(), 200);
+}
+
+/// What servers that are older than RFC 9068 write, or know no better.
+#[test]
+fn plain_tokens_and_answers_of_another_issuer_are_taken() {
+    let other = Other::new();
+    let server = start(&other);
+    let alice = &pki().alice;
+    let mut claims = other.claims(Some(alice));
+    for name in ["scope", "typ", "client_id"] {
+        claims.as_object_mut().expect("an object").remove(name);
+    }
+    let token = other.token_with(&json!({ "alg": "ES256", "kid": "k1" }), &claims);
+    let status = |certificate| ask(&server, "strict-bearer", &token, certificate).status;
+    assert_eq!(
+        (status(Some(alice)), status(Some(&pki().bob)), status(None)),
+        (200, 401, 401)
+    );
+    let mut active = other.claims(Some(alice));
+    active["active"] = json!(true);
+    active["username"] = json!(null);
+    active["nbf"] = json!(null);
+    let body = active.to_string();
+    let untyped = format!(
+        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    other.raw("/realm/introspect", &untyped);
+    let status = |certificate| ask(&server, "strict-introspection", "opaque", certificate).status;
+    assert_eq!(
+        (status(Some(alice)), status(Some(&pki().bob)), status(None)),
+        (200, 401, 401)
+    );
+    active["token_use"] = json!("refresh_token");
+    other.json("/realm/introspect", &active);
+    assert_eq!(status(Some(alice)), 401);
 }

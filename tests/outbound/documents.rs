@@ -385,15 +385,22 @@ async fn a_failure_is_not_repeated_at_once() {
     let keys = remote();
     let uri = keys.destination(&publisher.url).expect("its URL");
     let failure = Err(OutboundError::Document("not a key set".into()));
-    for second in 0..30 {
+    // After 1, 2, 4, 8, 16 seconds, and then after 30 each time.
+    let attempts = [0, 1, 3, 7, 15, 31, 61, 91];
+    for second in 0..121 {
         assert_eq!(keys.current(&uri, at(second)).await, failure);
         assert_eq!(keys.refreshed(&uri, at(second)).await, failure);
+        let due = attempts.iter().filter(|at| **at <= second).count();
+        assert_eq!(publisher.asked(), due, "{second}");
     }
-    assert_eq!(publisher.asked(), 1);
     publisher.say(200, "public", "one");
-    assert_eq!(*keys.current(&uri, at(30)).await.expect("keys"), "one");
+    assert_eq!(keys.current(&uri, at(120)).await, failure);
+    assert_eq!(*keys.current(&uri, at(121)).await.expect("keys"), "one");
     // A bad document afterwards leaves the good one in force.
     publisher.say(200, "public", "bad");
-    let kept = keys.refreshed(&uri, at(60)).await.expect("keys");
-    assert_eq!((kept.as_str(), publisher.asked()), ("one", 3));
+    let kept = keys.refreshed(&uri, at(151)).await.expect("keys");
+    assert_eq!(
+        (kept.as_str(), publisher.asked()),
+        ("one", attempts.len() + 2)
+    );
 }

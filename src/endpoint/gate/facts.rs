@@ -19,6 +19,7 @@ use crate::oauth::secret::Digest;
 use crate::oauth::time::Timestamp;
 use crate::outbound::OutboundError;
 use crate::outbound::issuer::RemoteIssuer;
+use crate::outbound::kept::Doubt;
 use crate::token::read::is_opaque;
 
 /// How many tokens of other issuers are remembered, and how many octets of what they say.
@@ -216,8 +217,14 @@ impl Server {
         }
         let mut verified = jws.verify_by(&keys, VerificationAlgorithm::ALL);
         // The issuer may have a new key, under a new name or the old one.
-        if matches!(verified, Err(JwsError::NoKey | JwsError::Signature)) {
-            keys = other.refreshed(now).await.map_err(Unverified::NoKeys)?;
+        let doubt = match verified {
+            Err(JwsError::NoKey) => Some(Doubt::Missing),
+            Err(JwsError::Signature) => Some(Doubt::Mismatch),
+            _ => None,
+        };
+        if let Some(doubt) = doubt {
+            let fresh = other.refreshed(now, doubt).await;
+            keys = fresh.map_err(Unverified::NoKeys)?;
             verified = jws.verify_by(&keys, VerificationAlgorithm::ALL);
         }
         let refused = |cause: String| Unverified::Refused(not_good(cause));
