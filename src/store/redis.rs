@@ -9,6 +9,7 @@
 
 mod address;
 mod command;
+mod gather;
 mod link;
 mod lookout;
 
@@ -20,6 +21,7 @@ use super::{Backend, Opening, Options, Pending, Store, StoreError};
 use crate::oauth::time::Timestamp;
 use crate::record::{Changes, Key, Record};
 use command::{Short, get, write_script};
+use gather::Gather;
 use link::Link;
 use lookout::Lookout;
 
@@ -41,6 +43,7 @@ impl Backend for Redis {
 
 struct RedisStore {
     link: Arc<Link>,
+    gather: Arc<Gather>,
     lookout: Lookout,
     script: Script,
 }
@@ -50,6 +53,7 @@ impl RedisStore {
         let link = Arc::new(Link::new(client.clone()));
         Self {
             lookout: Lookout::new(client, Arc::clone(&link)),
+            gather: Arc::new(Gather::new(Arc::clone(&link))),
             link,
             script: Script::new(include_str!("redis/commit.lua")),
         }
@@ -97,11 +101,7 @@ impl Store for RedisStore {
             // Not MGET, which a cluster refuses where the keys live on different nodes.
             let answers = match keys {
                 [] => return Ok(Vec::new()),
-                [key] => self
-                    .link
-                    .command(&get(key))
-                    .await
-                    .map(|answer| vec![answer]),
+                [key] => self.gather.ask(get(key)).await.map(|answer| vec![answer]),
                 keys => {
                     let mut pipeline = Pipeline::with_capacity(keys.len());
                     for key in keys {

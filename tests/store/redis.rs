@@ -62,6 +62,66 @@ async fn keeps_the_contract_and_every_key_its_end() {
     assert_eq!(endless, 2, "two records of the contract have no end");
 }
 
+/// Questions of one moment go together, and each gets its own answer: also where another's is an error,
+/// whoever asked went away, or there are more than go at once.
+#[tokio::test]
+async fn questions_of_one_moment_have_answers_of_their_own() {
+    let server = RedisServer::start(&[]);
+    let store = open(&server.url()).await;
+    for number in 0..600 {
+        let name = number.to_string();
+        put(store.as_ref(), &token(&name), record(&name, 100)).await;
+    }
+    let mut raw = raw(&server);
+    let broken = format!("cb:{}", token("7").as_str());
+    let made: Result<(), _> = redis::pipe()
+        .cmd("DEL")
+        .arg(&broken)
+        .cmd("LPUSH")
+        .arg(&broken)
+        .arg(1)
+        .query(&mut raw);
+    made.expect("it answers");
+    let sent = |raw: &mut redis::Connection| {
+        let info: String = redis::cmd("INFO").arg("stats").query(raw).expect("told");
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("total_reads_processed:"));
+        line.and_then(|number| number.parse::<u64>().ok())
+            .expect("INFO stats tells it")
+    };
+    let before = sent(&mut raw);
+    let askers: Vec<_> = (0..700)
+        .map(|number| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move {
+                let key = token(&number.to_string());
+                store.get(std::slice::from_ref(&key), NOW).await
+            })
+        })
+        .collect();
+    for gone in askers.iter().step_by(50) {
+        gone.abort();
+    }
+    for (number, asker) in askers.into_iter().enumerate() {
+        let Ok(answer) = asker.await else {
+            assert_eq!(number % 50, 0, "only those were to go away");
+            continue;
+        };
+        match (number, answer) {
+            (7, answer) => assert!(answer.is_err(), "it is no string"),
+            (..600, Ok(found)) => {
+                let found = found[0].as_ref().expect("it is there");
+                assert_eq!(found.value, number.to_string().as_bytes());
+            }
+            (_, Ok(found)) => assert_eq!(found, [None], "{number}"),
+            (_, Err(error)) => panic!("{number}: {error}"),
+        }
+    }
+    let reads = sent(&mut raw) - before;
+    assert!(reads < 350, "Redis had to read {reads} times");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_the_contract_over_a_socket() {
     let server = RedisServer::start(&["--requirepass", "hunter2"]);

@@ -76,6 +76,20 @@ impl Link {
         self.keep_or_drop(generation, answers)
     }
 
+    /// Sends `count` questions once, together, and awaits their answers, each with an error of its own.
+    pub(super) async fn questions(
+        &self,
+        pipeline: &Pipeline,
+        count: usize,
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        let (generation, mut connection) = self.connection().await?;
+        let answers = within(connection.req_packed_commands(pipeline, 0, count)).await;
+        let answers = self.keep_or_drop(generation, answers)?;
+        let extracted = answers.into_iter().map(Value::extract_error);
+        let kept = extracted.map(|answer| self.keep_or_drop(generation, answer));
+        Ok(kept.collect())
+    }
+
     async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
         if let Some(connection) = self.current() {
             return Ok(connection);
