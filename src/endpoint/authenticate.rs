@@ -9,6 +9,7 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::form::Form;
 use crate::oauth::time::Timestamp;
 use crate::outbound::OutboundError;
+use crate::outbound::kept::Doubt;
 use crate::store::StoreError;
 
 /// Authenticates the client of a request: fetches its keys where they are elsewhere, looks again where
@@ -80,7 +81,13 @@ async fn known(server: &Server, uri: &str, now: Timestamp) -> Option<Arc<ClientK
 /// The same, fetched anew if that was not done lately.
 async fn refreshed(server: &Server, uri: &str, now: Timestamp) -> Option<Arc<ClientKeys>> {
     let destination = fetched(uri, server.remote.destination(uri))?;
-    fetched(uri, server.remote.refreshed(&destination, now).await)
+    fetched(
+        uri,
+        server
+            .remote
+            .refreshed(&destination, now, Doubt::Missing)
+            .await,
+    )
 }
 
 fn fetched<T>(uri: &str, keys: Result<T, OutboundError>) -> Option<T> {

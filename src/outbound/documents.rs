@@ -51,27 +51,17 @@ impl<T: PartialEq + Send + Sync + 'static> RemoteDocuments<T> {
         self.kept.current(uri.as_str(), now, fetch).await
     }
 
-    /// The document at that URL, for somebody who presented what is not in the
-    /// [`current`](Self::current) one: asked for again, unless it was within the last 30 seconds.
+    /// The document at that URL, for somebody who doubts that [`current`](Self::current) still is: asked
+    /// for again, unless it was within the last 30 seconds because of the same doubt.
     pub async fn refreshed(
         &self,
         uri: &Destination,
         now: Timestamp,
+        doubt: Doubt,
     ) -> Result<Arc<T>, OutboundError> {
         let fetch = || self.fetch(uri);
         let name = uri.as_str();
-        self.kept.refreshed(name, now, Doubt::Missing, fetch).await
-    }
-
-    /// The same for somebody who presented what is there and does not fit.
-    pub async fn doubted(
-        &self,
-        uri: &Destination,
-        now: Timestamp,
-    ) -> Result<Arc<T>, OutboundError> {
-        let fetch = || self.fetch(uri);
-        let name = uri.as_str();
-        self.kept.refreshed(name, now, Doubt::Mismatch, fetch).await
+        self.kept.refreshed(name, now, doubt, fetch).await
     }
 
     /// The fetch, to be waited for by whoever does not own these documents.

@@ -148,15 +148,7 @@ impl RemoteIssuer {
 
     /// Its keys, as they were not long ago; waits for nothing while there are some that serve.
     pub async fn keys(&self, now: Timestamp) -> Result<Arc<JwkSet>, OutboundError> {
-        let discovered;
-        let uri = if let Some(uri) = &self.jwks_uri {
-            uri
-        } else {
-            discovered = self.discovered(now).await?;
-            discovered.jwks_uri()?
-        };
-        let found = self.shared.keys.current(uri, now).await;
-        found.map_err(|error| Part::Keys.failed(error))
+        self.fetched(now, None).await
     }
 
     /// Its keys, for a token whose key is not among [`keys`](Self::keys), or does not fit its signature:
@@ -168,6 +160,14 @@ impl RemoteIssuer {
         now: Timestamp,
         doubt: Doubt,
     ) -> Result<Arc<JwkSet>, OutboundError> {
+        self.fetched(now, Some(doubt)).await
+    }
+
+    async fn fetched(
+        &self,
+        now: Timestamp,
+        doubt: Option<Doubt>,
+    ) -> Result<Arc<JwkSet>, OutboundError> {
         let discovered;
         let uri = if let Some(uri) = &self.jwks_uri {
             uri
@@ -176,8 +176,8 @@ impl RemoteIssuer {
             discovered.jwks_uri()?
         };
         let found = match doubt {
-            Doubt::Missing => self.shared.keys.refreshed(uri, now).await,
-            Doubt::Mismatch => self.shared.keys.doubted(uri, now).await,
+            None => self.shared.keys.current(uri, now).await,
+            Some(doubt) => self.shared.keys.refreshed(uri, now, doubt).await,
         };
         found.map_err(|error| Part::Keys.failed(error))
     }

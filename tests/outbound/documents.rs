@@ -12,7 +12,7 @@ use certbound::outbound::OutboundError;
 use certbound::outbound::documents::RemoteDocuments;
 use certbound::outbound::fetch::TIME_LIMIT;
 use certbound::outbound::guard::Destination;
-use certbound::outbound::kept::{INTERVAL, STALE};
+use certbound::outbound::kept::{Doubt, INTERVAL, STALE};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::{private, until};
@@ -142,19 +142,31 @@ async fn a_new_key_is_seen_at_once_but_not_more_often_than_stated() {
     let uri = keys.destination(&publisher.url).expect("its URL");
     assert_eq!(*keys.current(&uri, at(0)).await.expect("keys"), "one");
     publisher.say(200, "public", "two");
-    let anew = keys.refreshed(&uri, at(1)).await.expect("keys");
+    let anew = keys
+        .refreshed(&uri, at(1), Doubt::Missing)
+        .await
+        .expect("keys");
     assert_eq!((anew.as_str(), publisher.asked()), ("two", 2));
     publisher.say(200, "public", "three");
     for second in 1..=INTERVAL.seconds() {
-        let same = keys.refreshed(&uri, at(second)).await.expect("keys");
+        let same = keys
+            .refreshed(&uri, at(second), Doubt::Missing)
+            .await
+            .expect("keys");
         assert_eq!(*same, "two", "{second}");
     }
     assert_eq!(publisher.asked(), 2);
-    let anew = keys.refreshed(&uri, at(31)).await.expect("keys");
+    let anew = keys
+        .refreshed(&uri, at(31), Doubt::Missing)
+        .await
+        .expect("keys");
     assert_eq!((anew.as_str(), publisher.asked()), ("three", 3));
     // One thousand unknown certificates over 100 seconds.
     for n in 0..1000 {
-        let kept = keys.refreshed(&uri, at(32 + n / 10)).await.expect("keys");
+        let kept = keys
+            .refreshed(&uri, at(32 + n / 10), Doubt::Missing)
+            .await
+            .expect("keys");
         assert_eq!(*kept, "three");
     }
     assert_eq!(publisher.asked(), 3 + 3);
@@ -166,10 +178,16 @@ async fn what_says_the_same_is_the_same() {
     let keys = remote();
     let uri = keys.destination(&publisher.url).expect("its URL");
     let first = keys.current(&uri, at(0)).await.expect("keys");
-    let again = keys.refreshed(&uri, at(1)).await.expect("keys");
+    let again = keys
+        .refreshed(&uri, at(1), Doubt::Missing)
+        .await
+        .expect("keys");
     assert!(Arc::ptr_eq(&first, &again) && publisher.asked() == 2);
     publisher.say(200, "public", "two");
-    let other = keys.refreshed(&uri, at(40)).await.expect("keys");
+    let other = keys
+        .refreshed(&uri, at(40), Doubt::Missing)
+        .await
+        .expect("keys");
     assert!(!Arc::ptr_eq(&first, &other));
 }
 
@@ -182,10 +200,13 @@ async fn a_clock_set_back_does_not_keep_keys_for_ever() {
     publisher.say(200, "public", "two");
     assert_eq!(*keys.current(&uri, at(0)).await.expect("keys"), "two");
     publisher.say(503, "public", "away");
-    let outcome = keys.refreshed(&uri, at(86_400)).await;
+    let outcome = keys.refreshed(&uri, at(86_400), Doubt::Missing).await;
     assert_eq!(outcome, Err(OutboundError::Status(503)));
     publisher.say(200, "public", "three");
-    let anew = keys.refreshed(&uri, at(0)).await.expect("keys");
+    let anew = keys
+        .refreshed(&uri, at(0), Doubt::Missing)
+        .await
+        .expect("keys");
     assert_eq!((anew.as_str(), publisher.asked()), ("three", 4));
 }
 
@@ -201,7 +222,7 @@ async fn fifty_callers_share_one_fetch() {
                 let (keys, uri) = (Arc::clone(&keys), uri.clone());
                 tokio::spawn(async move {
                     if forced {
-                        keys.refreshed(&uri, at(second)).await
+                        keys.refreshed(&uri, at(second), Doubt::Missing).await
                     } else {
                         keys.current(&uri, at(second)).await
                     }
@@ -224,7 +245,7 @@ async fn fresh_keys_do_not_wait_for_a_fetch() {
     keys.current(&uri, at(0)).await.expect("keys");
     let refresh = {
         let (keys, uri) = (Arc::clone(&keys), uri.clone());
-        tokio::spawn(async move { keys.refreshed(&uri, at(40)).await })
+        tokio::spawn(async move { keys.refreshed(&uri, at(40), Doubt::Missing).await })
     };
     until(|| publisher.asked() == 2).await;
     keys.current(&uri, at(40)).await.expect("keys");
@@ -280,7 +301,9 @@ async fn older_keys_serve_while_the_publisher_is_away() {
 /// Waits for the end of the fetch that is under way, if there is one: whoever asks for it anew waits
 /// for that one, and within 30 seconds of it makes do with what came of it.
 async fn settled(keys: &RemoteDocuments<String>, uri: &Destination, now: Timestamp) {
-    keys.refreshed(uri, now).await.expect("what is kept");
+    keys.refreshed(uri, now, Doubt::Missing)
+        .await
+        .expect("what is kept");
 }
 
 /// Asks many times at once, of a publisher that may hang, and gives what all were told at once.
@@ -389,7 +412,10 @@ async fn a_failure_is_not_repeated_at_once() {
     let attempts = [0, 1, 3, 7, 15, 31, 61, 91];
     for second in 0..121 {
         assert_eq!(keys.current(&uri, at(second)).await, failure);
-        assert_eq!(keys.refreshed(&uri, at(second)).await, failure);
+        assert_eq!(
+            keys.refreshed(&uri, at(second), Doubt::Missing).await,
+            failure
+        );
         let due = attempts.iter().filter(|at| **at <= second).count();
         assert_eq!(publisher.asked(), due, "{second}");
     }
@@ -398,7 +424,10 @@ async fn a_failure_is_not_repeated_at_once() {
     assert_eq!(*keys.current(&uri, at(121)).await.expect("keys"), "one");
     // A bad document afterwards leaves the good one in force.
     publisher.say(200, "public", "bad");
-    let kept = keys.refreshed(&uri, at(151)).await.expect("keys");
+    let kept = keys
+        .refreshed(&uri, at(151), Doubt::Missing)
+        .await
+        .expect("keys");
     assert_eq!(
         (kept.as_str(), publisher.asked()),
         ("one", attempts.len() + 2)
