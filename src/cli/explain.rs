@@ -1,14 +1,14 @@
 //! `certbound explain`: every step of the decision about one certificate and one registration
 //! (RFC 8705 section 2), as `serve` would take them.
 
-use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
 
 use clap::{Arg, ArgMatches, Command};
 
+use super::decision::{Decision, tell};
 use super::given::{self, Form, Given, NotGiven};
-use super::{Ended, World, complain, load, settings_but_issuer};
+use super::{Ended, World, load, settings_but_issuer};
 use crate::client::credentials::Credentials;
 use crate::client::registration::ClientRegistration;
 use crate::client::steps::Steps;
@@ -36,45 +36,7 @@ pub(super) fn command() -> Command {
 
 /// Prints them.
 pub(super) fn run(matches: &ArgMatches, world: World, out: &mut dyn Write) -> Ended {
-    match explained(matches, world) {
-        Ok(decision) => {
-            // A closed pipe changes nothing about the answer, which is the exit code.
-            let _ = out.write_all(decision.to_string().as_bytes());
-            if decision.accepted {
-                Ended::Done
-            } else {
-                Ended::No
-            }
-        }
-        Err(faults) => {
-            for fault in faults {
-                complain(fault);
-            }
-            Ended::Usage
-        }
-    }
-}
-
-/// What was decided, and how.
-struct Decision {
-    /// What is supposed, and what that leaves out.
-    supposed: Vec<String>,
-    /// In order; where it was not accepted the last one is the one that failed.
-    steps: Vec<String>,
-    /// Whether the certificate authenticates the client.
-    accepted: bool,
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.supposed {
-            writeln!(f, "{line}")?;
-        }
-        for (at, step) in self.steps.iter().enumerate() {
-            writeln!(f, "{}. {step}", at + 1)?;
-        }
-        Ok(())
-    }
+    tell(explained(matches, world), out)
 }
 
 /// Decides, or says what keeps it from being decided.
@@ -95,6 +57,7 @@ fn explained(matches: &ArgMatches, world: World) -> Result<Decision, Vec<String>
     let refused = |supposed, why: String| Decision {
         supposed,
         steps: vec![format!("refused: {why}")],
+        answer: None,
         accepted: false,
     };
     let given = match Given::read(&path) {
@@ -120,6 +83,7 @@ fn explained(matches: &ArgMatches, world: World) -> Result<Decision, Vec<String>
     Ok(Decision {
         supposed,
         steps,
+        answer: None,
         accepted,
     })
 }

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod decision;
 mod demo;
 mod explain;
 mod follow;

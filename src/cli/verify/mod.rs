@@ -7,7 +7,6 @@ mod running;
 mod token;
 mod words;
 
-use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +15,9 @@ use clap::{Arg, ArgMatches, Command, ValueHint, value_parser};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 
+use super::decision::{Decision, tell};
 use super::given::{Given, NotGiven};
-use super::{Ended, World, complain, gates, load};
+use super::{Ended, World, gates, load};
 use crate::config::{self, Finding, GateSettings, Settings};
 use crate::endpoint::gate::Guard;
 use crate::gate::credential::{self, Asked};
@@ -57,50 +57,7 @@ pub(super) fn run(matches: &ArgMatches, world: World, out: &mut dyn Write) -> En
         Ok(usable) => usable,
         Err(ended) => return ended,
     };
-    match verified(matches, &settings, world) {
-        Ok(decision) => {
-            // A closed pipe changes nothing about the answer, which is the exit code.
-            let _ = out.write_all(decision.to_string().as_bytes());
-            if decision.allowed {
-                Ended::Done
-            } else {
-                Ended::No
-            }
-        }
-        Err(faults) => {
-            for fault in faults {
-                complain(fault);
-            }
-            Ended::Usage
-        }
-    }
-}
-
-/// What was decided, and how.
-struct Decision {
-    /// What is supposed, and what that leaves out.
-    supposed: Vec<String>,
-    /// In order; the last one is the one that failed, if one did.
-    steps: Vec<String>,
-    /// What the web server would get, where that is known.
-    answer: Option<String>,
-    /// Whether the request may pass.
-    allowed: bool,
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for line in &self.supposed {
-            writeln!(f, "{}", words::one_line(line))?;
-        }
-        for (at, step) in self.steps.iter().enumerate() {
-            writeln!(f, "{}. {}", at + 1, words::one_line(step))?;
-        }
-        if let Some(answer) = &self.answer {
-            writeln!(f, "{}", words::one_line(answer))?;
-        }
-        Ok(())
-    }
+    tell(verified(matches, &settings, world), out)
 }
 
 /// What is asked, of which gate.
@@ -168,7 +125,7 @@ fn verified(
     let unseen = malformed
         .map(|why| Refused::new(Why::Malformed { token: true }, why))
         .or_else(|| shown(&question).err());
-    let (answer, allowed) = if let Some(refused) = unseen {
+    let (answer, accepted) = if let Some(refused) = unseen {
         judge::end(&question, &mut steps, "", &Err(refused))
     } else {
         steps.push(words::token(question.text));
@@ -178,7 +135,7 @@ fn verified(
         supposed,
         steps,
         answer,
-        allowed,
+        accepted,
     })
 }
 

@@ -19,19 +19,6 @@ use crate::token::read::is_opaque;
 /// The most characters of a text from a token that are shown.
 const SHOWN: usize = 200;
 
-/// A text as one line that moves no cursor.
-pub(super) fn one_line(text: &str) -> String {
-    let mut line = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() {
-            line.extend(character.escape_debug());
-        } else {
-            line.push(character);
-        }
-    }
-    line
-}
-
 /// What a gate asks.
 pub(super) fn gate(rules: &Rules) -> String {
     let methods: Vec<_> = rules.methods.iter().map(|method| method.name()).collect();
