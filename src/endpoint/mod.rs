@@ -369,6 +369,18 @@ impl Reply {
         }
     }
 
+    /// No body at all, said so that a web server keeps the connection, and nothing that anybody may keep.
+    pub fn empty(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: vec![
+                (http::header::CONTENT_LENGTH, HeaderValue::from_static("0")),
+                (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            ],
+            body: Cow::Borrowed(""),
+        }
+    }
+
     /// The answer with one more header field.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {

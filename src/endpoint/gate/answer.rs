@@ -1,13 +1,8 @@
 //! The gate's answer over HTTP, which every front end understands: 200, 401 or 403 (503 where nothing was
 //! decided), no body, and headers that fit into the smallest buffer.
 
-use std::borrow::Cow;
-
 use http::StatusCode;
-use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE,
-    WWW_AUTHENTICATE,
-};
+use http::header::{HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 
 use super::Allowed;
 use crate::endpoint::Reply;
@@ -18,7 +13,7 @@ const STATUS: HeaderName = HeaderName::from_static("x-gate-status");
 
 /// The answer for a request that may pass.
 pub fn allowed(allowed: &Allowed) -> Reply {
-    let mut reply = empty(StatusCode::OK);
+    let mut reply = Reply::empty(StatusCode::OK);
     reply.headers.extend(allowed.identity.headers());
     let cookie = allowed.cookie.as_ref();
     if let Some(Ok(mut value)) = cookie.map(|cookie| HeaderValue::from_str(cookie.expose())) {
@@ -30,7 +25,7 @@ pub fn allowed(allowed: &Allowed) -> Reply {
 
 /// The answer for one that may not.
 pub fn refused(gate: &Gate, refused: &Refused) -> Reply {
-    let mut reply = empty(refused.status());
+    let mut reply = Reply::empty(refused.status());
     if let Some(Ok(challenge)) = refused
         .challenge(gate)
         .map(|line| HeaderValue::from_str(&line))
@@ -44,16 +39,4 @@ pub fn refused(gate: &Gate, refused: &Refused) -> Reply {
         reply = reply.with(RETRY_AFTER, HeaderValue::from_static("2"));
     }
     reply
-}
-
-/// An answer without a body, which lets nginx keep the connection.
-fn empty(status: StatusCode) -> Reply {
-    Reply {
-        status,
-        headers: vec![
-            (CONTENT_LENGTH, HeaderValue::from_static("0")),
-            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        ],
-        body: Cow::Borrowed(""),
-    }
 }

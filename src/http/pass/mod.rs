@@ -7,11 +7,10 @@ mod pool;
 mod stream;
 mod tunnel;
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
@@ -140,7 +139,7 @@ pub(super) async fn answer(
     let gates = site.server.gates.load_full();
     let Some(guard) = gates.at(found.way.gate) else {
         // Which gates there are does not change.
-        return respond(empty(StatusCode::SERVICE_UNAVAILABLE), false);
+        return respond(Reply::empty(StatusCode::SERVICE_UNAVAILABLE), false);
     };
     let body = Upload::new(body, &parts, Arc::clone(&caller.busy));
     let mut address = None;
@@ -314,18 +313,7 @@ fn failure(
             "not passed on"
         );
     }
-    finished(empty(code), true)
-}
-
-fn empty(status: StatusCode) -> Reply {
-    Reply {
-        status,
-        headers: vec![
-            (CONTENT_LENGTH, HeaderValue::from_static("0")),
-            (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        ],
-        body: Cow::Borrowed(""),
-    }
+    finished(Reply::empty(code), true)
 }
 
 /// An answer of our own. Where a body is not read the connection ends with it.
