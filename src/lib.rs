@@ -1,5 +1,6 @@
 #![doc = include_str!("../ARCHITECTURE.md")]
 
+pub mod authorization;
 pub mod cert;
 pub mod cli;
 pub mod client;
@@ -11,7 +12,9 @@ pub mod http;
 pub mod key;
 pub mod oauth;
 pub mod outbound;
+pub mod page;
 pub mod proxy;
 pub mod record;
 pub mod store;
 pub mod token;
+pub mod user;

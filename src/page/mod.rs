@@ -1,0 +1,1 @@
+//! What people see: HTML, escaped, in their language.
