@@ -306,6 +306,12 @@ impl AuthenticatedClient {
         &self.registration
     }
 
+    /// The certificate that was presented, if it is within its validity, whether or not it authenticated
+    /// the client.
+    pub fn certificate(&self) -> Option<&ClientCertificate> {
+        self.certificate.as_deref()
+    }
+
     /// What its tokens are to be bound to: by what the client is registered for, never by what the
     /// request happens to bear (RFC 8705 section 3).
     ///

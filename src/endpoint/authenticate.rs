@@ -73,13 +73,17 @@ pub(super) async fn authenticate(
 }
 
 /// The keys at a client's `jwks_uri`, or a line in the log.
-async fn known(server: &Server, uri: &str, now: Timestamp) -> Option<Arc<ClientKeys>> {
+pub(super) async fn known(server: &Server, uri: &str, now: Timestamp) -> Option<Arc<ClientKeys>> {
     let destination = fetched(uri, server.remote.destination(uri))?;
     fetched(uri, server.remote.current(&destination, now).await)
 }
 
 /// The same, fetched anew if that was not done lately.
-async fn refreshed(server: &Server, uri: &str, now: Timestamp) -> Option<Arc<ClientKeys>> {
+pub(super) async fn refreshed(
+    server: &Server,
+    uri: &str,
+    now: Timestamp,
+) -> Option<Arc<ClientKeys>> {
     let destination = fetched(uri, server.remote.destination(uri))?;
     fetched(
         uri,

@@ -1,18 +1,18 @@
 //! Introspection (RFC 7662), with `cnf` (RFC 8705 section 3.2), and signed on demand (RFC 9701).
 
-use std::sync::Arc;
-
 use http::Method;
 use serde::Serialize;
 
 use super::authenticate::authenticate;
+use super::signing::{SignBy, broken, sign};
 use super::{Answer, Endpoint, Reply, Request, Server};
 use crate::client::registration::ClientRegistration;
 use crate::key::algorithm::SigningAlgorithm;
 use crate::oauth::error::{ErrorCode, OAuthError};
-use crate::oauth::time::Timestamp;
+use crate::token::Confirmation;
 use crate::token::jwt::Aud;
-use crate::token::{AccessToken, Confirmation};
+use crate::token::read::Live;
+use crate::token::refresh::Hold;
 
 /// The media type of RFC 9701 section 4.
 const SIGNED: &str = "application/token-introspection+jwt";
@@ -65,12 +65,59 @@ struct Members<'a> {
     aud: Aud<'a>,
     #[serde(skip_serializing_if = "str::is_empty")]
     scope: &'a str,
-    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
     iat: u64,
     exp: u64,
-    jti: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
+}
+
+impl<'a> Members<'a> {
+    fn of(issuer: &'a str, live: &'a Live) -> Self {
+        match live {
+            Live::Access(token, _) => {
+                let authentication = token.authentication.as_ref();
+                Self {
+                    iss: issuer,
+                    sub: &token.subject,
+                    client_id: token.client_id.as_str(),
+                    aud: Aud::of(&token.audience),
+                    scope: token.scope.as_str(),
+                    token_type: Some("Bearer"),
+                    iat: token.issued.unix(),
+                    exp: token.expires.unix(),
+                    jti: Some(&token.id),
+                    cnf: token.confirmation,
+                    acr: authentication.and_then(|made| made.acr.as_deref()),
+                    auth_time: authentication.map(|made| made.time.unix()),
+                }
+            }
+            Live::Refresh(token, family) => Self {
+                iss: issuer,
+                sub: &family.subject,
+                client_id: family.client_id.as_str(),
+                aud: Aud::of(&family.audience),
+                scope: family.scope.as_str(),
+                token_type: None,
+                iat: token.issued.unix(),
+                exp: token.expires.unix(),
+                jti: None,
+                cnf: match token.hold {
+                    Some(Hold::Certificate(certificate)) => Some(Confirmation { certificate }),
+                    Some(Hold::Key(_)) | None => None,
+                },
+                acr: family.authentication.acr.as_deref(),
+                auth_time: Some(family.authentication.time.unix()),
+            },
+        }
+    }
 }
 
 /// The claims of RFC 9701 section 5: nothing at the top that could make it pass for another JWT.
@@ -101,24 +148,13 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let text = form.required("token")?;
     let issuer = server.settings.issuer.as_str();
     let found = server.live_token(text, now).await?;
-    let token = found
-        .map(|(_, token)| token)
-        .filter(|token| may_see(caller, token));
-    server.metrics.introspected(token.is_some());
+    let live = found
+        .map(|(_, live)| live)
+        .filter(|live| may_see(caller, live));
+    server.metrics.introspected(live.is_some());
     let introspection = Introspection {
-        active: token.is_some(),
-        token: token.as_ref().map(|token| Members {
-            iss: issuer,
-            sub: &token.subject,
-            client_id: token.client_id.as_str(),
-            aud: Aud::of(&token.audience),
-            scope: token.scope.as_str(),
-            token_type: "Bearer",
-            iat: token.issued.unix(),
-            exp: token.expires.unix(),
-            jti: &token.id,
-            cnf: token.confirmation,
-        }),
+        active: live.is_some(),
+        token: live.as_ref().map(|live| Members::of(issuer, live)),
     };
     if request.accepts(SIGNED) {
         let signed = Signed {
@@ -127,51 +163,30 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
             iat: now.unix(),
             token_introspection: &introspection,
         };
-        return sign(server, caller, &signed, now).await;
+        // RFC 9701 section 6 names the default.
+        let by = match caller.introspection_alg() {
+            Some(algorithm) => SignBy::Only(algorithm),
+            None => SignBy::Rather(SigningAlgorithm::Rs256),
+        };
+        let key = server.signer(by, now).await?;
+        let body = sign(key, TYPE, &signed).await?;
+        return Ok(Reply::new(http::StatusCode::OK, SIGNED, body));
     }
     let body = serde_json::to_string(&introspection).map_err(broken)?;
     Ok(Reply::json(body))
 }
 
-/// A caller learns of tokens issued to it or meant for it, and of no others (RFC 7662 section 4).
-fn may_see(caller: &ClientRegistration, token: &AccessToken) -> bool {
-    caller.may_introspect_any()
-        || token.client_id == *caller.client_id()
-        || token
-            .audience
-            .iter()
-            .any(|audience| caller.resource().contains(audience))
-}
-
-/// Signs the answer by the caller's algorithm. RSA signatures take a thousand times as long as the rest
-/// of an answer, and are made where they keep nobody waiting.
-async fn sign(
-    server: &Server,
-    caller: &ClientRegistration,
-    signed: &Signed<'_>,
-    now: Timestamp,
-) -> Result<Reply, OAuthError> {
-    let keys = server.all_keys().await?;
-    let key = match caller.introspection_alg() {
-        Some(algorithm) => keys.signer(algorithm, now),
-        // RFC 9701 section 6 names the default.
-        None => keys.signer_preferring(SigningAlgorithm::Rs256, now),
-    };
-    let key = Arc::clone(key.ok_or_else(|| broken("there is no key of the algorithm registered"))?);
-    let claims = serde_json::value::to_raw_value(signed).map_err(broken)?;
-    let is_rsa = matches!(
-        key.algorithm(),
-        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256
-    );
-    let make = move || key.sign_compact(TYPE, &claims).map_err(broken);
-    let body = if is_rsa {
-        tokio::task::spawn_blocking(make).await.map_err(broken)??
-    } else {
-        make()?
-    };
-    Ok(Reply::new(http::StatusCode::OK, SIGNED, body))
-}
-
-fn broken(error: impl std::fmt::Display) -> OAuthError {
-    OAuthError::new(ErrorCode::ServerError, "the answer could not be made").because(error)
+/// A caller learns of tokens issued to it or meant for it, and of no others (RFC 7662 section 4); of a
+/// refresh token nobody learns but the client that has it.
+fn may_see(caller: &ClientRegistration, live: &Live) -> bool {
+    let issued_to_it = live.client_id() == caller.client_id();
+    match live {
+        Live::Refresh(..) => issued_to_it,
+        Live::Access(token, _) => {
+            let mut audience = token.audience.iter();
+            issued_to_it
+                || caller.may_introspect_any()
+                || audience.any(|audience| caller.resource().contains(audience))
+        }
+    }
 }

@@ -7,6 +7,7 @@ mod jwks;
 pub mod metadata;
 pub mod metrics;
 mod revoke;
+mod signing;
 mod token;
 mod whoami;
 
@@ -27,6 +28,7 @@ use tokio::sync::watch;
 use crate::client::belief::Belief;
 use crate::client::registration::AccessTokenFormat;
 use crate::client::{ClientKeys, Registry};
+use crate::grant::Context;
 use crate::key::set::KeySet;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::issuer::{BaseUrl, Issuer};
@@ -34,10 +36,10 @@ use crate::oauth::secret::{Digest, Secret};
 use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::documents::RemoteDocuments;
 use crate::proxy::presented::Presented;
-use crate::record::Changes;
+use crate::record::{Changes, Key, Record};
 use crate::store::{Store, StoreError};
-use crate::token::AccessToken;
-use crate::token::read::{Recognised, is_opaque, recognise};
+use crate::token::read::{Live, Recognised, is_random, recognise};
+use crate::user::Users;
 use metrics::Metrics;
 
 /// Every endpoint under the issuer's path. Metadata lists what this lists.
@@ -167,7 +169,7 @@ impl SeenTokens {
         issuer: &str,
         now: Timestamp,
     ) -> Option<Arc<Recognised>> {
-        if is_opaque(text) {
+        if is_random(text) {
             return recognise(text, keys, issuer, now).map(Arc::new);
         }
         let digest = Digest::of(text.as_bytes());
@@ -225,23 +227,44 @@ impl Server {
         &self,
         text: &str,
         now: Timestamp,
-    ) -> Result<Option<(Arc<Recognised>, AccessToken)>, OAuthError> {
+    ) -> Result<Option<(Arc<Recognised>, Live)>, OAuthError> {
         let issuer = self.settings.issuer.as_str();
         let keys = self.keys()?;
         let Some(recognised) = self.seen.recognise(text, &keys, issuer, now) else {
             return Ok(None);
         };
-        let records = self
-            .store
-            .get(std::slice::from_ref(recognised.key()), now)
-            .await
-            .inspect_err(|error| self.metrics.store_failed(error))?;
-        let record = records.into_iter().next().flatten();
-        let token = recognised.resolve(record.as_ref(), now);
+        let records = self.records(recognised.keys(), now).await?;
+        let live = recognised.resolve(&records, now);
         // A client that is registered no more takes its tokens with it.
         let clients = &self.trust.load().clients;
-        let token = token.filter(|token| clients.find(token.client_id.as_str()).is_some());
-        Ok(token.map(|token| (recognised, token)))
+        let live = live.filter(|live| clients.find(live.client_id().as_str()).is_some());
+        Ok(live.map(|live| (recognised, live)))
+    }
+
+    /// What a grant decides in.
+    fn context<'a>(&'a self, keys: &'a KeySet, users: &'a Users, now: Timestamp) -> Context<'a> {
+        Context {
+            now,
+            mint: &self.mint,
+            issuer: self.issuer(),
+            keys,
+            users,
+            access_token_ttl: self.settings.access_token_ttl,
+            refresh_token_ttl: self.settings.refresh_token_ttl,
+            access_token_format: self.settings.access_token_format,
+        }
+    }
+
+    /// The records of those keys, and counts what the store could not do.
+    async fn records(
+        &self,
+        keys: &[Key],
+        now: Timestamp,
+    ) -> Result<Vec<Option<Record>>, StoreError> {
+        self.store
+            .get(keys, now)
+            .await
+            .inspect_err(|error| self.metrics.store_failed(error))
     }
 
     /// Commits, and counts what the store could not do.

@@ -5,6 +5,7 @@ use http::{Method, StatusCode};
 use super::authenticate::authenticate;
 use super::{Answer, Endpoint, Reply, Request, Server};
 use crate::oauth::error::OAuthError;
+use crate::token::read::Live;
 
 /// The endpoint.
 pub(super) struct Revoke;
@@ -45,15 +46,20 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let caller = client.registration().client_id();
     let text = form.required("token")?;
     let found = server.live_token(text, now).await?;
-    if let Some((recognised, token)) = found.filter(|(_, token)| token.client_id == *caller) {
+    if let Some((recognised, live)) = found.filter(|(_, live)| live.client_id() == caller) {
         server.commit(&recognised.revocation(), now).await?;
         server.metrics.token_revoked();
+        let (kind, jti) = match &live {
+            Live::Access(token, _) => ("access_token", Some(token.id.as_str())),
+            Live::Refresh(..) => ("refresh_token", None),
+        };
         tracing::info!(
             target: "audit",
             event = "token_revoked",
             request = &*request.id,
             client_id = %caller,
-            jti = token.id,
+            token = kind,
+            jti,
         );
     }
     Ok(Reply::new(StatusCode::OK, "application/json", "{}"))

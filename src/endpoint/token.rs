@@ -4,8 +4,10 @@ use http::Method;
 
 use super::authenticate::authenticate;
 use super::{Answer, Endpoint, Reply, Request, Server};
-use crate::grant::{self, Ask, Context, Granted};
+use crate::grant::{self, Ask, Granted};
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::form::Form;
+use crate::store::StoreError;
 
 /// The endpoint.
 pub(super) struct Token;
@@ -36,45 +38,89 @@ impl Endpoint for Token {
     }
 }
 
+/// How often what was presented is looked at again because somebody else was faster.
+const ATTEMPTS: usize = 3;
+
 async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> {
     let now = (server.clock)();
     let form = request.form()?;
-    let trust = server.trust.load();
+    let trust = server.trust.load_full();
     let client = authenticate(server, &trust, request, &form, now).await?;
-    let keys = server.keys()?;
-    let context = Context {
-        now,
-        mint: &server.mint,
-        issuer: server.settings.issuer.as_str(),
-        keys: &keys,
-        access_token_ttl: server.settings.access_token_ttl,
-        access_token_format: server.settings.access_token_format,
+    let named = |error: OAuthError| {
+        let cause = format!(
+            "client {}: {}",
+            client.registration().client_id(),
+            error.cause()
+        );
+        error.because(cause)
     };
-    let client_id = client.registration().client_id();
-    let granted = match grant::decide(&Ask {
-        form: &form,
-        client: &client,
-        context: &context,
-    }) {
-        Ok(granted) => granted,
-        Err(refusal) => {
-            if !refusal.changes.is_empty() {
-                server.commit(&refusal.changes, now).await?;
+    let grant = grant::chosen(&form, &client).map_err(named)?;
+    let presented = grant.presents(&form, server.issuer());
+    for _ in 0..ATTEMPTS {
+        let evidence = server.records(&presented, now).await?;
+        let mut granted = {
+            let keys = server.keys()?;
+            let context = server.context(&keys, &trust.users, now);
+            let decided = grant.decide(&Ask {
+                form: &form,
+                client: &client,
+                keys: &presented,
+                evidence: &evidence,
+                context: &context,
+            });
+            match decided {
+                Ok(granted) => granted,
+                Err(refusal) => {
+                    if !refusal.changes.is_empty() {
+                        server.commit(&refusal.changes, now).await?;
+                    }
+                    return Err(named(refusal.error));
+                }
             }
-            let cause = format!("client {client_id}: {}", refusal.error.cause());
-            return Err(refusal.error.because(cause));
+        };
+        // Before anything is used up: an ID token that cannot be made costs the client nothing.
+        if let Some(id_token) = granted.id_token.take() {
+            let access_token = granted.response.access_token.expose();
+            let made = server
+                .id_token(
+                    client.registration(),
+                    &id_token,
+                    Some(access_token),
+                    None,
+                    now,
+                )
+                .await;
+            granted.response.id_token = Some(made.map_err(named)?);
         }
-    };
-    if granted.changes.is_empty() {
-        server.assure_store().await?;
-    } else {
-        server.commit(&granted.changes, now).await?;
+        let done = if granted.changes.is_empty() {
+            server.assure_store().await
+        } else {
+            server.commit(&granted.changes, now).await
+        };
+        match done {
+            Ok(()) => return answer(server, request, &form, &granted),
+            // Somebody else used what was presented: it is looked at again, as it is now.
+            Err(StoreError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
+    Err(
+        OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again in a moment")
+            .because("what was presented is being used by many at once"),
+    )
+}
+
+fn answer(
+    server: &Server,
+    request: &Request,
+    form: &Form<'_>,
+    granted: &Granted,
+) -> Result<Reply, OAuthError> {
     let body = serde_json::to_string(&granted.response).map_err(|error| {
         OAuthError::new(ErrorCode::ServerError, "the token could not be issued").because(error)
     })?;
     let grant_type = form.value("grant_type").unwrap_or_default();
-    audit(&granted, grant_type, request);
+    audit(granted, grant_type, request);
     server.metrics.token_issued(
         grant_type,
         granted.format.name(),
@@ -94,6 +140,7 @@ fn audit(granted: &Granted, grant_type: &str, request: &Request) {
         event = "token_issued",
         request = &*request.id,
         client_id = %token.client_id,
+        sub = (token.subject != token.client_id.as_str()).then_some(token.subject.as_str()),
         grant_type,
         format = granted.format.name(),
         scope = token.scope.as_str(),

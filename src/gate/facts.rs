@@ -54,6 +54,7 @@ pub struct Facts {
 impl Facts {
     /// Those of a token of our own.
     pub fn of_own(issuer: &str, token: &AccessToken) -> Self {
+        let authentication = token.authentication.as_ref();
         Self {
             issuer: issuer.into(),
             subject: Some(token.subject.clone()),
@@ -64,8 +65,8 @@ impl Facts {
             bound: token.confirmation.map_or(Bound::ToNothing, |confirmation| {
                 Bound::ToCertificate(confirmation.certificate)
             }),
-            acr: None,
-            auth_time: None,
+            acr: authentication.and_then(|made| made.acr.clone()),
+            auth_time: authentication.map(|made| made.time),
         }
     }
 

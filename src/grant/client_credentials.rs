@@ -1,6 +1,6 @@
 //! `client_credentials` (RFC 6749 section 4.4): a client that speaks for itself. No refresh token.
 
-use super::{Ask, Grant, Granted, Refusal, issue};
+use super::{Ask, Grant, Granted, Refusal, Released, audience, issue, scope};
 use crate::oauth::error::{ErrorCode, OAuthError};
 
 /// The grant.
@@ -20,6 +20,13 @@ impl Grant for ClientCredentials {
             )
             .into());
         }
-        issue(ask, registration.client_id().as_str())
+        let released = Released {
+            subject: registration.client_id().as_str().to_owned(),
+            scope: scope(ask)?,
+            audience: audience(ask)?,
+            authentication: None,
+            family: None,
+        };
+        Ok(issue(ask, released)?)
     }
 }

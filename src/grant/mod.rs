@@ -1,13 +1,16 @@
 //! From a grant to a token or a refusal (RFC 6749 section 4).
 
+pub mod authorization_code;
 mod client_credentials;
+mod family;
+pub mod refresh_token;
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
 use crate::client::AuthenticatedClient;
-use crate::client::registration::AccessTokenFormat;
+use crate::client::registration::{AccessTokenFormat, ClientRegistration};
 use crate::key::set::KeySet;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
@@ -16,24 +19,39 @@ use crate::oauth::resource::Resource;
 use crate::oauth::scope::Scope;
 use crate::oauth::secret::Secret;
 use crate::oauth::time::{Lifetime, Timestamp};
-use crate::record::Changes;
+use crate::record::{Changes, Key, Record};
+use crate::token::family::{Authentication, Family, FamilyId};
+use crate::token::id_token::IdToken;
 use crate::token::{self, AccessToken, Confirmation, Issue};
+use crate::user::Users;
 
 /// Every grant, as `grant_types_supported` lists them.
-pub const GRANTS: &[&dyn Grant] = &[&client_credentials::ClientCredentials];
+pub const GRANTS: &[&dyn Grant] = &[
+    &client_credentials::ClientCredentials,
+    &authorization_code::Code,
+    &refresh_token::Refresh,
+];
 
 /// A `grant_type`.
 pub trait Grant: Sync {
     /// Its registered name.
     fn name(&self) -> &'static str;
 
+    /// The keys of the records that it decides on: those of what the form presents.
+    fn presents(&self, _form: &Form<'_>, _issuer: &str) -> Vec<Key> {
+        Vec::new()
+    }
+
     /// Decides.
     fn decide(&self, ask: &Ask<'_>) -> Result<Granted, Refusal>;
 }
 
-/// Decides by the grant that the request names, if the client may use it at all.
-pub fn decide(ask: &Ask<'_>) -> Result<Granted, Refusal> {
-    let name = ask.form.required("grant_type")?;
+/// The grant that the request names, if the client may use it at all.
+pub fn chosen(
+    form: &Form<'_>,
+    client: &AuthenticatedClient,
+) -> Result<&'static dyn Grant, OAuthError> {
+    let name = form.required("grant_type")?;
     let grant = GRANTS
         .iter()
         .copied()
@@ -46,14 +64,13 @@ pub fn decide(ask: &Ask<'_>) -> Result<Granted, Refusal> {
                 format!("there is no such grant here{hint}"),
             )
         })?;
-    if !ask.client.registration().may_use(grant.name()) {
+    if !client.registration().may_use(grant.name()) {
         return Err(OAuthError::new(
             ErrorCode::UnauthorizedClient,
             "this client is not registered for this grant: name it in grant_types",
-        )
-        .into());
+        ));
     }
-    grant.decide(ask)
+    Ok(grant)
 }
 
 /// What a grant decides on.
@@ -62,8 +79,19 @@ pub struct Ask<'a> {
     pub form: &'a Form<'a>,
     /// Who asks.
     pub client: &'a AuthenticatedClient,
+    /// The keys that the grant named, and the records that are there, in the same order.
+    pub keys: &'a [Key],
+    /// Nothing where there is no such record.
+    pub evidence: &'a [Option<Record>],
     /// What is so.
     pub context: &'a Context<'a>,
+}
+
+impl<'a> Ask<'a> {
+    /// The record of that one of the keys, if there is one.
+    fn evidence(&self, at: usize) -> Option<&'a Record> {
+        self.evidence.get(at)?.as_ref()
+    }
 }
 
 /// Time, chance, and what the server is set to.
@@ -76,8 +104,12 @@ pub struct Context<'a> {
     pub issuer: &'a str,
     /// The signing keys.
     pub keys: &'a KeySet,
+    /// The users that are known here.
+    pub users: &'a Users,
     /// How long access tokens live.
     pub access_token_ttl: Lifetime,
+    /// How long refresh tokens live.
+    pub refresh_token_ttl: Lifetime,
     /// Their form, where the registration does not say.
     pub access_token_format: AccessTokenFormat,
 }
@@ -94,14 +126,20 @@ pub struct Granted {
     pub token: AccessToken,
     /// In which form.
     pub format: AccessTokenFormat,
+    /// The ID token that goes along, yet to be signed.
+    pub id_token: Option<IdToken>,
 }
 
 /// The members of RFC 6749 section 5.1.
 #[derive(Debug)]
 pub struct TokenResponse {
-    access_token: Secret,
+    /// The access token.
+    pub access_token: Secret,
     expires_in: Lifetime,
     scope: Scope,
+    refresh_token: Option<Secret>,
+    /// OpenID Connect Core section 3.1.3.3: once it is signed.
+    pub id_token: Option<Secret>,
 }
 
 impl Serialize for TokenResponse {
@@ -114,6 +152,14 @@ impl Serialize for TokenResponse {
         map.serialize_entry("expires_in", &self.expires_in)?;
         if !self.scope.is_empty() {
             map.serialize_entry("scope", self.scope.as_str())?;
+        }
+        for (name, token) in [
+            ("refresh_token", &self.refresh_token),
+            ("id_token", &self.id_token),
+        ] {
+            if let Some(token) = token {
+                map.serialize_entry(name, token.expose())?;
+            }
         }
         map.end()
     }
@@ -190,18 +236,40 @@ fn audience(ask: &Ask<'_>) -> Result<Vec<String>, OAuthError> {
     Ok(registered.to_vec())
 }
 
+/// What an access token is to say, besides whose it is.
+struct Released {
+    subject: String,
+    scope: Scope,
+    audience: Vec<String>,
+    authentication: Option<Authentication>,
+    family: Option<FamilyId>,
+}
+
 /// Issues an access token: the step that every grant ends with.
-fn issue(ask: &Ask<'_>, subject: &str) -> Result<Granted, Refusal> {
-    let context = ask.context;
-    let registration = ask.client.registration();
+fn issue(ask: &Ask<'_>, released: Released) -> Result<Granted, OAuthError> {
+    let confirmation = ask.client.binding()?;
+    access_token(
+        ask.client.registration(),
+        ask.context,
+        released,
+        confirmation.map(|certificate| Confirmation { certificate }),
+    )
+}
+
+fn access_token(
+    registration: &ClientRegistration,
+    context: &Context<'_>,
+    released: Released,
+    confirmation: Option<Confirmation>,
+) -> Result<Granted, OAuthError> {
     let format = registration
         .access_token_format()
         .unwrap_or(context.access_token_format);
     let token = AccessToken {
         client_id: registration.client_id().clone(),
-        subject: subject.to_owned(),
-        scope: scope(ask)?,
-        audience: audience(ask)?,
+        subject: released.subject,
+        scope: released.scope,
+        audience: released.audience,
         issued: context.now,
         expires: context.now.after(context.access_token_ttl),
         id: (context.mint)()
@@ -209,10 +277,9 @@ fn issue(ask: &Ask<'_>, subject: &str) -> Result<Granted, Refusal> {
             .get(..22)
             .unwrap_or_default()
             .to_owned(),
-        confirmation: ask
-            .client
-            .binding()?
-            .map(|certificate| Confirmation { certificate }),
+        confirmation,
+        authentication: released.authentication,
+        family: released.family,
     };
     let secret = (context.mint)();
     let issue = Issue {
@@ -229,13 +296,43 @@ fn issue(ask: &Ask<'_>, subject: &str) -> Result<Granted, Refusal> {
         access_token,
         expires_in: context.access_token_ttl,
         scope: token.scope.clone(),
+        refresh_token: None,
+        id_token: None,
     };
     Ok(Granted {
         response,
         changes,
         token,
         format,
+        id_token: None,
     })
+}
+
+/// An access token that the authorization endpoint sends (OpenID Connect Core section 3.3.2.5), to a client
+/// whose tokens are not bound: nothing can bind what travels through a browser (RFC 8705 section 6.4).
+///
+/// # Errors
+/// The client is registered for bound tokens.
+pub fn front_channel(
+    registration: &ClientRegistration,
+    context: &Context<'_>,
+    family: &Family,
+    name: FamilyId,
+) -> Result<Granted, OAuthError> {
+    if registration.is_bound() {
+        return Err(OAuthError::new(
+            ErrorCode::UnauthorizedClient,
+            "a token that is sent through the browser cannot be bound to a certificate",
+        ));
+    }
+    let released = Released {
+        subject: family.subject.clone(),
+        scope: family.scope.clone(),
+        audience: family.audience.clone(),
+        authentication: Some(family.authentication.clone()),
+        family: Some(name),
+    };
+    access_token(registration, context, released, None)
 }
 
 #[cfg(test)]
@@ -289,7 +386,10 @@ mod tests {
         let keys = KeySet::new()
             .with(ManagedKey::new(std::sync::Arc::new(key), NOW, NOW))
             .expect("one key");
+        let users = Users::default();
         let context = Context {
+            users: &users,
+            refresh_token_ttl: Lifetime::from_seconds(3600),
             now: NOW,
             mint: &|| Secret::new("c".repeat(43)),
             issuer: ISSUER,
@@ -297,12 +397,16 @@ mod tests {
             access_token_ttl: Lifetime::from_seconds(600),
             access_token_format: AccessTokenFormat::Jwt,
         };
-        decide(&Ask {
+        let client = proven.expect("authenticated").into_client();
+        let ask = Ask {
             form: &form,
-            client: &proven.expect("authenticated").into_client(),
+            client: &client,
+            keys: &[],
+            evidence: &[],
             context: &context,
-        })
-        .map_err(|refusal| refusal.error)
+        };
+        let decided = chosen(&form, &client)?.decide(&ask);
+        decided.map_err(|refusal| refusal.error)
     }
 
     #[test]

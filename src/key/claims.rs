@@ -58,7 +58,8 @@ impl TimeClaims {
     }
 }
 
-fn numeric_date(
+/// A claim that is a time, with fractions of a second rounded that way; `None` where it is absent.
+pub fn numeric_date(
     claims: &Map<String, Value>,
     name: &'static str,
     round: fn(f64) -> f64,

@@ -41,6 +41,26 @@ impl Scope {
             .find(|token| !other.tokens().any(|known| known == *token))
     }
 
+    /// The tokens of this that `other` has, too.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        let mut kept = String::with_capacity(self.0.len());
+        for token in self.tokens() {
+            if other.tokens().any(|known| known == token) {
+                if !kept.is_empty() {
+                    kept.push(' ');
+                }
+                kept.push_str(token);
+            }
+        }
+        Self(kept)
+    }
+
+    /// Whether there is this token.
+    pub fn has(&self, token: &str) -> bool {
+        self.tokens().any(|known| known == token)
+    }
+
     /// Whether there is no token at all.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

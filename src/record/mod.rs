@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::oauth::secret::Digest;
+use crate::oauth::secret::{Digest, Secret};
 use crate::oauth::time::Timestamp;
 
 /// What a key is about. The prefix is part of the documented key layout.
@@ -21,6 +21,16 @@ pub enum Kind {
     RefreshToken,
     /// An authorization code.
     AuthorizationCode,
+    /// What a user's browser is signed in with.
+    Session,
+    /// A pushed authorization request (RFC 9126).
+    PushedRequest,
+    /// An authorization request that has been answered: it cannot be a second time.
+    Answered,
+    /// How often somebody tried to sign in and could not.
+    Attempts,
+    /// The last one-time password that a user signed in with (RFC 6238 section 5.2).
+    OneTimePassword,
     /// The `jti` of a client assertion that has been used (RFC 7523 section 3).
     Assertion,
     /// The server's own signing keys.
@@ -35,6 +45,11 @@ impl Kind {
         Self::Family,
         Self::RefreshToken,
         Self::AuthorizationCode,
+        Self::Session,
+        Self::PushedRequest,
+        Self::Answered,
+        Self::Attempts,
+        Self::OneTimePassword,
         Self::Assertion,
         Self::SigningKeys,
     ];
@@ -47,6 +62,11 @@ impl Kind {
             Self::Family => "fa",
             Self::RefreshToken => "rt",
             Self::AuthorizationCode => "co",
+            Self::Session => "se",
+            Self::PushedRequest => "pr",
+            Self::Answered => "an",
+            Self::Attempts => "tr",
+            Self::OneTimePassword => "ot",
             Self::Assertion => "ja",
             Self::SigningKeys => "ks",
         }
@@ -65,6 +85,13 @@ impl Key {
         text.push(':');
         text.push_str(&digest.to_base64url());
         Self(text.into_boxed_str())
+    }
+
+    /// The key of something that has that name at that issuer. Of two issuers that share a store neither
+    /// finds what is the other's; an issuer has no newline.
+    pub fn named(kind: Kind, issuer: &str, name: &str) -> Self {
+        let named = Secret::new(format!("{issuer}\n{name}"));
+        Self::new(kind, &named.digest())
     }
 
     /// As stores spell it (before any prefix of their own).

@@ -1,7 +1,9 @@
 //! Access tokens as signed JWTs (RFC 9068), with `cnf` where they are bound (RFC 8705 section 3.1).
 
 use serde::{Deserialize as _, Serialize};
+use serde_json::{Map, Value};
 
+use super::family::{Authentication, FamilyId};
 use super::{AccessToken, CannotIssue, Confirmation, Format, Issue};
 use crate::client::registration::AccessTokenFormat;
 use crate::key::algorithm::SigningAlgorithm;
@@ -38,6 +40,15 @@ struct Written<'a> {
     scope: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_time: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    amr: &'a [String],
+    /// The family: whoever verifies the token here finds out whether it still is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant_id: Option<&'a FamilyId>,
 }
 
 /// RFC 7519 section 4.1.3: one audience is written as a string.
@@ -74,6 +85,7 @@ impl Format for Jwt {
             .keys
             .signer_preferring(ALGORITHM, token.issued)
             .ok_or_else(|| CannotIssue("there is no signing key".into()))?;
+        let authentication = token.authentication.as_ref();
         let claims = Written {
             iss: issue.issuer,
             sub: &token.subject,
@@ -84,6 +96,10 @@ impl Format for Jwt {
             jti: &token.id,
             scope: token.scope.as_str(),
             cnf: token.confirmation,
+            auth_time: authentication.map(|made| made.time.unix()),
+            acr: authentication.and_then(|made| made.acr.as_deref()),
+            amr: authentication.map_or(&[], |made| &made.methods),
+            grant_id: token.family.as_ref(),
         };
         let text = key
             .sign_compact(TYPE, &claims)
@@ -122,6 +138,31 @@ pub(super) fn read(
         expires,
         id: string("jti")?.to_owned(),
         confirmation,
+        authentication: authentication(all)?,
+        family: match claims::text(all, "grant_id").ok()? {
+            None => None,
+            Some(text) => Some(FamilyId::parse(text)?),
+        },
     };
     Some((token, jws.unverified_kid()?.into()))
+}
+
+/// How the user was authenticated, if there is one; nothing at all where that is not of its type.
+#[expect(
+    clippy::option_option,
+    reason = "that a token says nothing of it is not that it says something wrong"
+)]
+fn authentication(all: &Map<String, Value>) -> Option<Option<Authentication>> {
+    let Some(time) = claims::numeric_date(all, "auth_time", f64::floor).ok()? else {
+        return Some(None);
+    };
+    let methods = match all.get("amr") {
+        None => Vec::new(),
+        Some(list) => Vec::deserialize(list).ok()?,
+    };
+    Some(Some(Authentication {
+        time,
+        acr: claims::text(all, "acr").ok()?.map(str::to_owned),
+        methods,
+    }))
 }

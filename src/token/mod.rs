@@ -1,8 +1,11 @@
 //! What is issued, and what it means when it comes back.
 
+pub mod family;
+pub mod id_token;
 pub mod jwt;
 pub mod opaque;
 pub mod read;
+pub mod refresh;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +17,7 @@ use crate::oauth::scope::Scope;
 use crate::oauth::secret::Secret;
 use crate::oauth::time::Timestamp;
 use crate::record::Changes;
+use family::{Authentication, FamilyId};
 
 /// Every form of access token.
 pub const FORMATS: &[&dyn Format] = &[&jwt::Jwt, &opaque::Opaque];
@@ -37,6 +41,10 @@ pub struct AccessToken {
     pub id: String,
     /// What it is bound to (RFC 8705 section 3).
     pub confirmation: Option<Confirmation>,
+    /// How the user was authenticated, where there is one (RFC 9068 section 2.2.1).
+    pub authentication: Option<Authentication>,
+    /// The authorization that it came from, and ends with, where a user gave one.
+    pub family: Option<FamilyId>,
 }
 
 /// `cnf`: what the bearer must prove to hold (RFC 7800 section 3, RFC 8705 section 3.1).

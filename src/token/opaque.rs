@@ -48,7 +48,11 @@ impl Format for Opaque {
         token: &AccessToken,
         issue: &Issue<'_>,
     ) -> Result<(Secret, Changes), CannotIssue> {
-        let text = Secret::new(format!("{PREFIX}{}", issue.secret.expose()));
+        let chance = issue.secret.expose();
+        let text = Secret::new(match &token.family {
+            None => format!("{PREFIX}{chance}"),
+            Some(family) => format!("{PREFIX}{chance}.{}", family.as_str()),
+        });
         let client_id = token.client_id.as_str();
         let stored = Stored {
             client_id: client_id.into(),
@@ -70,14 +74,12 @@ impl Format for Opaque {
     }
 }
 
-/// Under which key an opaque token's record lies. The issuer is part of it: of two that share a store
-/// neither finds the other's, as neither takes the other's JWTs. An issuer has no newline.
+/// Under which key an opaque token's record lies.
 pub(super) fn key(issuer: &str, text: &str) -> Key {
-    let named = Secret::new(format!("{issuer}\n{text}"));
-    Key::new(Kind::AccessToken, &named.digest())
+    Key::named(Kind::AccessToken, issuer, text)
 }
 
-/// The token that a record stands for, unless it has expired.
+/// The token that a record stands for, unless it has expired. What it has from its family, its reader adds.
 pub(super) fn read(record: &Record, now: Timestamp) -> Option<AccessToken> {
     let stored: Stored<'_> = serde_json::from_slice(&record.value).ok()?;
     if stored.expires <= now {
@@ -92,12 +94,14 @@ pub(super) fn read(record: &Record, now: Timestamp) -> Option<AccessToken> {
         expires: stored.expires,
         id: stored.id.into_owned(),
         confirmation: stored.confirmation,
+        authentication: None,
+        family: None,
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::recognise;
+    use super::super::read::{Live, recognise};
     use super::*;
     use crate::key::set::KeySet;
     use crate::record::Operation;
@@ -115,6 +119,8 @@ mod tests {
             expires: Timestamp::from_unix(1_600),
             id: "1".into(),
             confirmation: None,
+            authentication: None,
+            family: None,
         };
         let issue = Issue {
             issuer,
@@ -126,10 +132,11 @@ mod tests {
             panic!("one record: {changes:?}");
         };
         let at = |issuer| recognise(text.expose(), &keys, issuer, now).expect("it looks like one");
-        assert_eq!(at(issuer).key(), kept);
-        assert_eq!(at(issuer).resolve(Some(record), now), Some(token));
+        assert_eq!(at(issuer).keys(), std::slice::from_ref(kept));
+        let found = at(issuer).resolve(&[Some(record.clone())], now);
+        assert_eq!(found, Some(Live::Access(token, None)));
         for other in ["https://as.example/", "https://as.example/stage"] {
-            assert_ne!(at(other).key(), kept, "{other}");
+            assert_ne!(at(other).keys(), std::slice::from_ref(kept), "{other}");
         }
     }
 }

@@ -1,7 +1,10 @@
 //! A token that comes back: recognised first, then looked up once, then believed or not.
 
+use super::family::{Family, FamilyId};
+use super::refresh::{self, RefreshToken};
 use super::{AccessToken, jwt, opaque};
 use crate::key::set::KeySet;
+use crate::oauth::ClientId;
 use crate::oauth::secret::Digest;
 use crate::oauth::time::Timestamp;
 use crate::record::{Changes, Key, Kind, Record};
@@ -9,21 +12,51 @@ use crate::record::{Changes, Key, Kind, Record};
 /// Tokens longer than this were not made here.
 const LONGEST: usize = 16 * 1024;
 
-/// A token that may be one of ours, with the one record that decides.
+/// A token that may be one of ours, with the records that decide: its own, then its family's if it has one.
 #[derive(Debug)]
-pub struct Recognised(Kept);
+pub struct Recognised {
+    kept: Kept,
+    keys: Box<[Key]>,
+    family: Option<FamilyId>,
+}
 
 #[derive(Debug)]
 enum Kept {
     /// The record is its meaning.
-    Opaque(Key),
+    Opaque,
     /// The record, if there is one, says that it was revoked. The name is that of the key that signed it.
-    Jwt(Box<AccessToken>, Key, Box<str>),
+    Jwt(Box<AccessToken>, Box<str>),
+    /// The record says what it works with; its family's, what for.
+    Refresh,
 }
 
-/// Whether that text looks like an opaque token of ours.
+/// A token that is alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Live {
+    /// An access token, and the family that it is of, if a user gave it.
+    Access(AccessToken, Option<Family>),
+    /// A refresh token and its family.
+    Refresh(RefreshToken, Family),
+}
+
+impl Live {
+    /// To whom it was issued.
+    pub fn client_id(&self) -> &ClientId {
+        match self {
+            Self::Access(token, _) => &token.client_id,
+            Self::Refresh(_, family) => &family.client_id,
+        }
+    }
+}
+
+/// Whether that text looks like an opaque access token of ours.
 pub fn is_opaque(text: &str) -> bool {
     text.starts_with(opaque::PREFIX)
+}
+
+/// Whether that text looks like a token of ours that no signature verifies.
+pub fn is_random(text: &str) -> bool {
+    is_opaque(text) || text.starts_with(refresh::PREFIX)
 }
 
 /// Recognises a token by its own looks; a hint about its type could only hide it (RFC 7662 section 2.1).
@@ -31,29 +64,43 @@ pub fn recognise(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Opt
     if text.len() > LONGEST {
         return None;
     }
-    if is_opaque(text) {
-        return Some(Recognised(Kept::Opaque(opaque::key(issuer, text))));
-    }
-    let (token, kid) = jwt::read(text, keys, issuer, now)?;
-    let revoked = Key::new(Kind::Revoked, &Digest::of(token.id.as_bytes()));
-    Some(Recognised(Kept::Jwt(Box::new(token), revoked, kid)))
+    let (kept, own, family) = if is_opaque(text) {
+        // Base64url has no dot: one begins the name of a family.
+        let family = match text.contains('.') {
+            true => Some(FamilyId::carried_by(text)?),
+            false => None,
+        };
+        (Kept::Opaque, opaque::key(issuer, text), family)
+    } else if text.starts_with(refresh::PREFIX) {
+        let family = FamilyId::carried_by(text)?;
+        (Kept::Refresh, RefreshToken::key(issuer, text), Some(family))
+    } else {
+        let (token, kid) = jwt::read(text, keys, issuer, now)?;
+        let revoked = Key::new(Kind::Revoked, &Digest::of(token.id.as_bytes()));
+        let family = token.family.clone();
+        (Kept::Jwt(Box::new(token), kid), revoked, family)
+    };
+    let keys = match &family {
+        None => Box::from([own]),
+        Some(family) => Box::from([own, family.key(issuer)]),
+    };
+    Some(Recognised { kept, keys, family })
 }
 
 impl Recognised {
-    /// The key of the record that decides.
-    pub fn key(&self) -> &Key {
-        match &self.0 {
-            Kept::Opaque(key) | Kept::Jwt(_, key, _) => key,
-        }
+    /// The keys of the records that decide.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
     }
 
     /// How many octets of text it holds, about.
     pub fn octets(&self) -> usize {
-        match &self.0 {
-            Kept::Opaque(key) => key.as_str().len(),
-            Kept::Jwt(token, key, _) => {
+        let keys: usize = self.keys.iter().map(|key| key.as_str().len()).sum();
+        keys + match &self.kept {
+            Kept::Opaque | Kept::Refresh => 0,
+            Kept::Jwt(token, _) => {
                 let audience: usize = token.audience.iter().map(String::len).sum();
-                token.subject.len() + token.scope.as_str().len() + audience + key.as_str().len()
+                token.subject.len() + token.scope.as_str().len() + audience
             }
         }
     }
@@ -61,32 +108,53 @@ impl Recognised {
     /// Whether the token would be recognised again: the key that signed it is not retired, and the token
     /// has not expired. Keys are named by their own digest, so that another one has another name.
     pub fn still_holds(&self, keys: &KeySet, now: Timestamp) -> bool {
-        match &self.0 {
-            Kept::Opaque(_) => true,
-            Kept::Jwt(token, _, kid) => now < token.expires && keys.verifier(kid, now).is_some(),
+        match &self.kept {
+            Kept::Opaque | Kept::Refresh => true,
+            Kept::Jwt(token, kid) => now < token.expires && keys.verifier(kid, now).is_some(),
         }
     }
 
-    /// The token, if it is alive, given that record.
-    pub fn resolve(&self, record: Option<&Record>, now: Timestamp) -> Option<AccessToken> {
-        match (&self.0, record) {
-            (Kept::Opaque(_), Some(record)) => opaque::read(record, now),
-            (Kept::Opaque(_), None) | (Kept::Jwt(..), Some(_)) => None,
-            (Kept::Jwt(token, ..), None) => Some(token.as_ref().clone()),
-        }
+    /// The token, if it is alive, given those records.
+    pub fn resolve(&self, records: &[Option<Record>], now: Timestamp) -> Option<Live> {
+        let own = records.first().and_then(Option::as_ref);
+        let family = match &self.family {
+            None => None,
+            // What is of a family is dead without it.
+            Some(_) => Some(Family::read(records.get(1)?.as_ref()?)?),
+        };
+        let token = match (&self.kept, own) {
+            (Kept::Refresh, Some(record)) => {
+                let token = RefreshToken::read(record, now).filter(|token| !token.rotated)?;
+                return Some(Live::Refresh(token, family?));
+            }
+            (Kept::Opaque, Some(record)) => AccessToken {
+                authentication: family.as_ref().map(|family| family.authentication.clone()),
+                family: self.family.clone(),
+                ..opaque::read(record, now)?
+            },
+            (Kept::Jwt(token, ..), None) => token.as_ref().clone(),
+            (Kept::Opaque | Kept::Refresh, None) | (Kept::Jwt(..), Some(_)) => return None,
+        };
+        Some(Live::Access(token, family))
     }
 
-    /// What ends the token: an opaque one is forgotten, a JWT remembered until it would have expired.
+    /// What ends the token: an opaque one is forgotten, a JWT remembered until it would have expired, and
+    /// with a refresh token ends all that its authorization gave (RFC 7009 section 2.1).
     pub fn revocation(&self) -> Changes {
-        match &self.0 {
-            Kept::Opaque(key) => Changes::none().delete(key.clone()),
-            Kept::Jwt(token, key, _) => Changes::none().put(
-                key.clone(),
+        let own = &self.keys[0];
+        match &self.kept {
+            Kept::Opaque => Changes::none().delete(own.clone()),
+            Kept::Jwt(token, _) => Changes::none().put(
+                own.clone(),
                 Record {
                     value: b"1".to_vec(),
                     expires: Some(token.expires),
                 },
             ),
+            Kept::Refresh => self
+                .keys
+                .iter()
+                .fold(Changes::none(), |changes, key| changes.delete(key.clone())),
         }
     }
 }
@@ -100,7 +168,6 @@ mod tests {
     use crate::key::algorithm::SigningAlgorithm;
     use crate::key::set::ManagedKey;
     use crate::key::signing::SigningKey;
-    use crate::oauth::ClientId;
     use crate::oauth::scope::Scope;
     use crate::oauth::secret::Secret;
     use crate::record::Operation;
@@ -126,6 +193,8 @@ mod tests {
             issued: NOW,
             expires: Timestamp::from_unix(1_600),
             id: "name".into(),
+            authentication: None,
+            family: None,
             confirmation: bound.then(|| Confirmation {
                 certificate: thumbprint.parse().expect("a thumbprint"),
             }),
@@ -169,7 +238,8 @@ mod tests {
             ] {
                 let (text, record) = written(&token, *kind, &keys);
                 let found = recognise(&text, &keys, ISSUER, NOW).expect("one of ours");
-                assert_eq!(found.resolve(record.as_ref(), NOW), Some(token), "{kind:?}");
+                let live = found.resolve(&[record], NOW);
+                assert_eq!(live, Some(Live::Access(token, None)), "{kind:?}");
             }
         }
     }
@@ -185,19 +255,19 @@ mod tests {
         let (jwt, none) = written(&token, AccessTokenFormat::Jwt, &keys);
         assert_eq!(none, None);
         let found = recognise(&jwt, &keys, ISSUER, NOW).expect("one of ours");
-        assert_eq!(found.resolve(Some(&revoked), NOW), None);
+        assert_eq!(found.resolve(&[Some(revoked.clone())], NOW), None);
         let ends = found.revocation().operations()[0].clone();
-        assert_eq!(ends, (found.key().clone(), Operation::Put(revoked)));
+        assert_eq!(ends, (found.keys()[0].clone(), Operation::Put(revoked)));
         assert!(recognise(&jwt, &keys, ISSUER, token.expires).is_none());
         assert!(recognise(&jwt, &keys, "https://other.example", NOW).is_none());
 
         let (opaque, record) = written(&token, AccessTokenFormat::Opaque, &keys);
         let found = recognise(&opaque, &keys, ISSUER, NOW).expect("it looks like ours");
-        assert_eq!(found.resolve(None, NOW), None);
-        assert_eq!(found.resolve(record.as_ref(), token.expires), None);
+        assert_eq!(found.resolve(&[None], NOW), None);
+        assert_eq!(found.resolve(&[record], token.expires), None);
         let ends = found.revocation().operations()[0].clone();
-        assert_eq!(ends, (found.key().clone(), Operation::Delete));
-        assert!(!found.key().as_str().contains(&opaque));
+        assert_eq!(ends, (found.keys()[0].clone(), Operation::Delete));
+        assert!(!found.keys()[0].as_str().contains(&opaque));
     }
 
     #[test]

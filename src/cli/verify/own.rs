@@ -23,7 +23,7 @@ use crate::key::set::KeySet;
 use crate::store::keyring::{Keyring, KeyringError};
 use crate::store::{self, Store};
 use crate::token::jwt;
-use crate::token::read::{is_opaque, recognise};
+use crate::token::read::{Live, is_random, recognise};
 
 /// Where what decides about a token is.
 pub(super) enum Place {
@@ -68,7 +68,7 @@ pub(super) fn may_be_ours(question: &Question<'_>) -> bool {
     if !gate.trusts(issuer) {
         return false;
     }
-    if is_opaque(question.text) {
+    if is_random(question.text) {
         return gate.takes(AuthMethod::Introspection);
     }
     UnverifiedJws::parse(question.text)
@@ -78,7 +78,7 @@ pub(super) fn may_be_ours(question: &Question<'_>) -> bool {
 /// Finds out where they are, and reads what can be read. Nothing is made: neither a store nor a key.
 pub(super) async fn place(question: &Question<'_>) -> Result<Place, NoPlace> {
     let settings = question.settings;
-    let opaque = is_opaque(question.text);
+    let opaque = is_random(question.text);
     if !may_be_ours(question) {
         let (store, keys) = (nowhere().await?, KeySet::new());
         let how = None;
@@ -124,7 +124,7 @@ pub(super) async fn place(question: &Question<'_>) -> Result<Place, NoPlace> {
 }
 
 async fn running(question: &Question<'_>, who: &str) -> Result<Place, NoPlace> {
-    let opaque = is_opaque(question.text);
+    let opaque = is_random(question.text);
     let keys = match &question.settings.keys {
         KeysPlace::Directory(folder) if !opaque => {
             let keys = read_keys(&Keyring::Folder(folder.clone()), question).await?;
@@ -221,17 +221,18 @@ pub(super) async fn why_dead(question: &Question<'_>, server: &Server) -> String
     let Some(recognised) = recognise(text, &keys, issuer, now) else {
         return unrecognised(question, &keys);
     };
-    let found = server
-        .store
-        .get(std::slice::from_ref(recognised.key()), now)
-        .await;
-    let record = match found {
-        Ok(records) => records.into_iter().next().flatten(),
+    let records = match server.store.get(recognised.keys(), now).await {
+        Ok(records) => records,
         Err(error) => return error.to_string(),
     };
-    match (recognised.resolve(record.as_ref(), now), is_opaque(text)) {
-        (Some(token), _) => {
+    let own = records.first().is_some_and(Option::is_some);
+    match (recognised.resolve(&records, now), is_random(text)) {
+        (Some(Live::Refresh(..)), _) => "it is a refresh token, which opens nothing".into(),
+        (Some(Live::Access(token, _)), _) => {
             format!("its client {:?} is registered no more", token.client_id.as_str())
+        }
+        (None, random) if random == own => {
+            "the authorization that it came from has ended: by logout, or because a code or refresh token of it was used twice".into()
         }
         (None, false) => "it was revoked".into(),
         (None, true) => "there is no record of it, so that it has expired, was revoked, or was never issued here".into(),

@@ -20,7 +20,7 @@ use crate::oauth::time::Timestamp;
 use crate::outbound::OutboundError;
 use crate::outbound::issuer::RemoteIssuer;
 use crate::outbound::kept::Doubt;
-use crate::token::read::is_opaque;
+use crate::token::read::{Live, is_opaque};
 
 /// How many tokens of other issuers are remembered, and how many octets of what they say.
 const KEPT: (usize, u64) = (50_000, 32 * 1024 * 1024);
@@ -122,7 +122,11 @@ impl Server {
         }
         let own = self.live_token(text, now).await;
         let own = own.map_err(|error| undecided(&error))?;
-        Ok(own.map(|(_, token)| Facts::of_own(self.issuer(), &token)))
+        // A refresh token opens nothing.
+        Ok(own.and_then(|(_, live)| match live {
+            Live::Access(token, _) => Some(Facts::of_own(self.issuer(), &token)),
+            Live::Refresh(..) => None,
+        }))
     }
 
     /// What is known of a token that is none of ours that is alive; `tell` learns which way is taken.

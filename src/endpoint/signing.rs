@@ -1,0 +1,133 @@
+//! What leaves this server signed, and encrypted where its client wants it so: ID tokens, userinfo, logout
+//! tokens, introspection answers.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::Server;
+use super::authenticate;
+use crate::client::registration::ClientRegistration;
+use crate::key::algorithm::SigningAlgorithm;
+use crate::key::jwe::{self, Encryption, EncryptionKey};
+use crate::key::signing::SigningKey;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::time::Timestamp;
+use crate::token::id_token::{self, IdToken};
+
+/// By which of the server's keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SignBy {
+    /// By one of that algorithm, which was registered.
+    Only(SigningAlgorithm),
+    /// By one of that algorithm if there is one.
+    Rather(SigningAlgorithm),
+}
+
+impl Server {
+    /// The key to sign with.
+    pub(super) async fn signer(
+        &self,
+        by: SignBy,
+        now: Timestamp,
+    ) -> Result<Arc<SigningKey>, OAuthError> {
+        let keys = self.all_keys().await?;
+        let key = match by {
+            SignBy::Only(algorithm) => keys.signer(algorithm, now),
+            SignBy::Rather(algorithm) => keys.signer_preferring(algorithm, now),
+        };
+        key.map(Arc::clone)
+            .ok_or_else(|| broken("there is no key of the algorithm registered"))
+    }
+
+    /// An ID token for that client, signed and encrypted as it is registered, with the digests of what goes
+    /// along.
+    ///
+    /// # Errors
+    /// It cannot be made: one that is to be encrypted never leaves in the clear.
+    pub(super) async fn id_token(
+        &self,
+        client: &ClientRegistration,
+        token: &IdToken,
+        access_token: Option<&str>,
+        code: Option<&str>,
+        now: Timestamp,
+    ) -> Result<crate::oauth::secret::Secret, OAuthError> {
+        let people = client.people();
+        let algorithm = people.id_token_alg();
+        let key = self.signer(SignBy::Only(algorithm), now).await?;
+        let claims = token.claims(algorithm, access_token, code);
+        let signed = sign(key, id_token::TYPE, &claims).await?;
+        self.encrypted(client, signed, people.id_token_encryption(), now)
+            .await
+            .map(crate::oauth::secret::Secret::new)
+    }
+
+    /// A signed JWT, encrypted to the client if it is registered so (OpenID Connect Core section 10.2).
+    ///
+    /// # Errors
+    /// The client's key cannot be had.
+    pub(super) async fn encrypted(
+        &self,
+        client: &ClientRegistration,
+        signed: String,
+        encryption: Option<Encryption>,
+        now: Timestamp,
+    ) -> Result<String, OAuthError> {
+        let Some(encryption) = encryption else {
+            return Ok(signed);
+        };
+        let key = self.encryption_key(client, encryption, now).await?;
+        jwe::nested(&signed, &key, encryption).map_err(broken)
+    }
+
+    /// The client's key for that: of its registration, or as it stands at its `jwks_uri` now.
+    async fn encryption_key(
+        &self,
+        client: &ClientRegistration,
+        encryption: Encryption,
+        now: Timestamp,
+    ) -> Result<EncryptionKey, OAuthError> {
+        let none = || {
+            broken(format!(
+                "the client has no key for {} that can be used",
+                encryption.alg.name()
+            ))
+        };
+        if let Some(jwks) = client.jwks() {
+            return jwks.encryption_key(encryption.alg).ok_or_else(none);
+        }
+        let uri = client.jwks_uri().ok_or_else(none)?;
+        let of = |keys: Option<Arc<crate::client::ClientKeys>>| {
+            keys?.keys().encryption_key(encryption.alg)
+        };
+        if let Some(key) = of(authenticate::known(self, uri, now).await) {
+            return Ok(key);
+        }
+        of(authenticate::refreshed(self, uri, now).await).ok_or_else(none)
+    }
+}
+
+/// A compact JWS of that `typ`. RSA signatures take a thousand times as long as the rest of an answer, and
+/// are made where they keep nobody waiting.
+pub(super) async fn sign(
+    key: Arc<SigningKey>,
+    typ: &'static str,
+    claims: &impl Serialize,
+) -> Result<String, OAuthError> {
+    let claims = serde_json::value::to_raw_value(claims).map_err(broken)?;
+    let is_rsa = matches!(
+        key.algorithm(),
+        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256
+    );
+    let make = move || key.sign_compact(typ, &claims).map_err(broken);
+    if is_rsa {
+        tokio::task::spawn_blocking(make).await.map_err(broken)?
+    } else {
+        make()
+    }
+}
+
+pub(super) fn broken(error: impl std::fmt::Display) -> OAuthError {
+    OAuthError::new(ErrorCode::ServerError, "the answer could not be made").because(error)
+}

@@ -1,0 +1,222 @@
+//! A family: everything that one authorization by a user gave. Its record lives while any of its tokens
+//! may, and with it they all end at once (RFC 6749 sections 4.1.2 and 10.4, RFC 9700 section 4.14.2).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::oauth::ClientId;
+use crate::oauth::scope::Scope;
+use crate::oauth::secret::Secret;
+use crate::oauth::time::Timestamp;
+use crate::record::{Key, Kind, Record};
+
+/// The characters of a name: 132 bits in base64url.
+const LENGTH: usize = 22;
+
+/// The name of a family. It is no secret: whoever knows it can do nothing with it.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct FamilyId(Box<str>);
+
+impl FamilyId {
+    /// A name made of chance.
+    pub fn mint(chance: &Secret) -> Self {
+        Self(chance.expose().chars().take(LENGTH).collect())
+    }
+
+    /// Takes what looks like one.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = text.len() == LENGTH
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        fits.then(|| Self(text.into()))
+    }
+
+    /// The family named behind the last dot of a secret that carries one (`SECRET.FAMILY`).
+    pub fn carried_by(text: &str) -> Option<Self> {
+        Self::parse(text.rsplit_once('.')?.1)
+    }
+
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where the family's record is.
+    pub fn key(&self, issuer: &str) -> Key {
+        Key::named(Kind::Family, issuer, &self.0)
+    }
+}
+
+impl fmt::Debug for FamilyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Serialize for FamilyId {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for FamilyId {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("no name of a family"))
+    }
+}
+
+/// How the user was authenticated (OpenID Connect Core section 2, RFC 9470 section 6). It stays as it
+/// was when tokens are refreshed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authentication {
+    /// `auth_time`.
+    #[serde(rename = "t")]
+    pub time: Timestamp,
+    /// `acr`.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// `amr` (RFC 8176).
+    #[serde(rename = "m", default, skip_serializing_if = "Vec::is_empty")]
+    pub methods: Vec<String>,
+}
+
+/// What a user allowed a client: what every token of the family has in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Family {
+    /// To whom it was given.
+    #[serde(rename = "c", with = "client_id")]
+    pub client_id: ClientId,
+    /// `sub`.
+    #[serde(rename = "u")]
+    pub subject: String,
+    /// By what name the user is looked up.
+    #[serde(rename = "n")]
+    pub username: String,
+    /// Whether the user was one of `--users`, and so must still be one.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    pub local: bool,
+    /// What was allowed.
+    #[serde(rename = "s", with = "scope")]
+    pub scope: Scope,
+    /// For what (RFC 8707).
+    #[serde(rename = "a")]
+    pub audience: Vec<String>,
+    /// How the user was authenticated.
+    #[serde(flatten)]
+    pub authentication: Authentication,
+    /// `sid`: the user's session, if it still was one.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// The claims asked for by name in the ID token (OpenID Connect Core section 5.5).
+    #[serde(rename = "i", default, skip_serializing_if = "Vec::is_empty")]
+    pub id_token_claims: Vec<String>,
+    /// The claims asked for by name at `userinfo`.
+    #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
+    pub userinfo_claims: Vec<String>,
+}
+
+impl Family {
+    /// The record, which lives until then.
+    ///
+    /// # Errors
+    /// The library cannot write it.
+    pub fn record(&self, expires: Timestamp) -> Result<Record, serde_json::Error> {
+        Ok(Record {
+            value: serde_json::to_vec(self)?,
+            expires: Some(expires),
+        })
+    }
+
+    /// What [`Self::record`] wrote.
+    pub fn read(record: &Record) -> Option<Self> {
+        serde_json::from_slice(&record.value).ok()
+    }
+}
+
+/// A client's identifier travels as its text.
+mod client_id {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use crate::oauth::ClientId;
+
+    pub(super) fn serialize<S: Serializer>(id: &ClientId, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(id.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<ClientId, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        ClientId::parse(&text).map_err(D::Error::custom)
+    }
+}
+
+/// Scope travels as its text.
+mod scope {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use crate::oauth::scope::Scope;
+
+    pub(super) fn serialize<S: Serializer>(scope: &Scope, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(scope.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Scope, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
+        Scope::parse(&text).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_families() {
+        let id = FamilyId::mint(&Secret::new("a".repeat(43)));
+        assert_eq!(FamilyId::parse(id.as_str()), Some(id.clone()));
+        let carrying = format!("cbrt_{}.{}", "b".repeat(43), id.as_str());
+        assert_eq!(FamilyId::carried_by(&carrying), Some(id.clone()));
+        for wrong in [
+            "",
+            "a",
+            &"a".repeat(23),
+            &"a".repeat(21),
+            "aaaaaaaaaaaaaaaaaaaaa.",
+            "aaaaaaaaaaaaaaaaaaaaa=",
+        ] {
+            assert_eq!(FamilyId::parse(wrong), None, "{wrong}");
+        }
+        assert_ne!(id.key("https://a.example"), id.key("https://b.example"));
+    }
+
+    #[test]
+    fn a_family_is_read_as_it_was_written() {
+        let family = Family {
+            client_id: ClientId::parse("web").expect("a client_id"),
+            subject: "s-1".into(),
+            username: "alice".into(),
+            local: true,
+            scope: Scope::parse("openid profile").expect("a scope"),
+            audience: vec!["https://api.example".into()],
+            authentication: Authentication {
+                time: Timestamp::from_unix(5),
+                acr: Some("gold".into()),
+                methods: vec!["pwd".into(), "otp".into()],
+            },
+            session: Some("s".into()),
+            id_token_claims: vec!["email".into()],
+            userinfo_claims: Vec::new(),
+        };
+        let record = family.record(Timestamp::from_unix(9)).expect("JSON");
+        assert_eq!(Family::read(&record), Some(family));
+        assert_eq!(
+            Family::read(&Record {
+                value: b"{}".to_vec(),
+                expires: None
+            }),
+            None
+        );
+    }
+}
