@@ -12,6 +12,7 @@ mod fixtures;
 mod keys;
 pub mod metadata;
 mod none;
+pub mod people;
 mod private_key_jwt;
 mod refused;
 pub mod registration;
