@@ -24,7 +24,11 @@ impl Prompt {
     pub(super) fn read(text: Option<&str>) -> Result<Self, OAuthError> {
         let wrong = |text| Err(OAuthError::new(ErrorCode::InvalidRequest, text));
         let mut read = Self::default();
-        for word in text.unwrap_or_default().split(' ').filter(|word| !word.is_empty()) {
+        for word in text
+            .unwrap_or_default()
+            .split(' ')
+            .filter(|word| !word.is_empty())
+        {
             match word {
                 "none" => read.none = true,
                 "login" => read.login = true,

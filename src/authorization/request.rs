@@ -42,7 +42,10 @@ impl AuthorizationRequest {
     /// Each may be sent to the target by [`Target::refusal`].
     pub fn read(form: &Form<'_>, target: &Target, policy: Policy) -> Result<Self, OAuthError> {
         let _ = (form, target, policy);
-        Err(OAuthError::new(ErrorCode::InvalidRequest, "nothing is understood yet"))
+        Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "nothing is understood yet",
+        ))
     }
 
     /// What it wants back.

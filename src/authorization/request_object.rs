@@ -21,5 +21,8 @@ pub fn read(
     now: Timestamp,
 ) -> Result<Form<'static>, OAuthError> {
     let _ = (claims, client_id, issuer, now);
-    Err(OAuthError::new(ErrorCode::InvalidRequestObject, "nothing is understood yet"))
+    Err(OAuthError::new(
+        ErrorCode::InvalidRequestObject,
+        "nothing is understood yet",
+    ))
 }

@@ -27,7 +27,10 @@ impl Target {
     /// (RFC 6749 section 4.1.2.1).
     pub fn of(form: &Form<'_>, clients: &Registry) -> Result<Self, OAuthError> {
         let _ = (form.required("client_id")?, clients);
-        Err(OAuthError::new(ErrorCode::InvalidRequest, "no client is known yet"))
+        Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "no client is known yet",
+        ))
     }
 
     /// The client.

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use super::Contradiction;
+use super::metadata::Metadata;
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::jwe::Encryption;
 use crate::oauth::pkce::CodeChallengeMethod;
@@ -106,6 +108,45 @@ pub struct People {
 }
 
 impl People {
+    /// Reads those members.
+    pub(super) fn read(
+        metadata: &Metadata,
+        confidential: bool,
+        bound: bool,
+        wrong: &mut Vec<Contradiction>,
+    ) -> Self {
+        let _ = (metadata, wrong);
+        let refresh_binding = match (bound, confidential) {
+            (true, _) => RefreshBinding::Certificate,
+            (false, true) => RefreshBinding::Client,
+            (false, false) => RefreshBinding::Nothing,
+        };
+        Self {
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            response_types: vec![ResponseType::CODE],
+            scope: Scope::default(),
+            pkce: PkcePolicy::Required,
+            id_token_alg: SigningAlgorithm::Rs256,
+            id_token_encryption: None,
+            userinfo_alg: None,
+            userinfo_encryption: None,
+            default_max_age: None,
+            default_acr_values: Vec::new(),
+            acr_loa_map: None,
+            requires_par: false,
+            refresh_binding,
+            rotates: refresh_binding == RefreshBinding::Nothing,
+            asks_consent: true,
+            backchannel_logout_uri: None,
+            backchannel_session_required: false,
+            client_uri: None,
+            logo_uri: None,
+            policy_uri: None,
+            tos_uri: None,
+        }
+    }
+
     /// Where an authorization response may be sent.
     pub fn redirect_uris(&self) -> &[RedirectUri] {
         &self.redirect_uris

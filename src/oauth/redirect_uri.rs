@@ -154,9 +154,8 @@ fn authority(text: &str, rest: &str) -> Result<Host<String>, NotARedirectUri> {
 /// A reverse domain name, so that it belongs to somebody: with a dot, which no scheme that browsers
 /// run or read by themselves has.
 fn is_private_use(scheme: &str) -> bool {
-    let fits = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte)
-    };
+    let fits =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"+-.".contains(&byte);
     scheme.starts_with(|c: char| c.is_ascii_lowercase())
         && scheme.bytes().all(fits)
         && scheme.contains('.')
@@ -226,7 +225,10 @@ mod tests {
         for (text, expected) in [
             ("https://app.example/cb", Ok(Destination::Web)),
             ("https://app.example", Ok(Destination::Web)),
-            ("https://app.example:8443/cb?tenant=1&x=%20", Ok(Destination::Web)),
+            (
+                "https://app.example:8443/cb?tenant=1&x=%20",
+                Ok(Destination::Web),
+            ),
             ("https://app.example?x=1", Ok(Destination::Web)),
             ("https://xn--bcher-kva.example/cb", Ok(Destination::Web)),
             ("https://[2001:db8::1]/cb", Ok(Destination::Web)),
@@ -249,7 +251,10 @@ mod tests {
             ("https://*.app.example/cb", Err(Not::Wildcard)),
             ("https://user@app.example/cb", Err(Not::UserInformation)),
             ("https://user:pw@app.example/cb", Err(Not::UserInformation)),
-            ("https://app.example@evil.example/cb", Err(Not::UserInformation)),
+            (
+                "https://app.example@evil.example/cb",
+                Err(Not::UserInformation),
+            ),
             ("https://APP.example/cb", Err(Not::Host)),
             ("https://0x7f.1/cb", Err(Not::Host)),
             ("https://app.example:0/cb", Err(Not::Port)),
@@ -341,9 +346,17 @@ mod tests {
             ("http://127.0.0.1/cb", "http://127.0.0.1:+80/cb", false),
             ("http://127.0.0.1/cb", "http://127.0.0.1:/cb", false),
             ("http://127.0.0.1/cb", "http://127.0.0.1:80:80/cb", false),
-            ("http://127.0.0.1/cb", "http://127.0.0.1:80@evil.example/cb", false),
+            (
+                "http://127.0.0.1/cb",
+                "http://127.0.0.1:80@evil.example/cb",
+                false,
+            ),
             ("http://127.0.0.1/cb", "http://x@127.0.0.1:80/cb", false),
-            ("http://127.0.0.1/cb", "http://127.0.0.1:80\\@evil.example/cb", false),
+            (
+                "http://127.0.0.1/cb",
+                "http://127.0.0.1:80\\@evil.example/cb",
+                false,
+            ),
             ("http://127.0.0.1/cb", "https://127.0.0.1:80/cb", false),
             ("http://127.0.0.1/cb", "http://127.0.0.2:80/cb", false),
             ("http://127.0.0.1/cb", "http://localhost:80/cb", false),
@@ -352,7 +365,11 @@ mod tests {
             ("http://127.0.0.1", "http://127.0.0.1:80#x", false),
             ("http://localhost:1/cb", "http://localhost:2/cb", false),
             ("http://localhost/cb", "http://localhost:2/cb", false),
-            ("https://app.example/cb", "https://app.example:444/cb", false),
+            (
+                "https://app.example/cb",
+                "https://app.example:444/cb",
+                false,
+            ),
             ("com.example.app:/cb", "com.example.app:1/cb", false),
         ] {
             let uri = RedirectUri::parse(registered).expect("one of this table");

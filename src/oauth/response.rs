@@ -126,7 +126,11 @@ mod tests {
             ("", None),
             ("code,token", None),
         ] {
-            assert_eq!(ResponseType::parse(text).map(ResponseType::name), name, "{text}");
+            assert_eq!(
+                ResponseType::parse(text).map(ResponseType::name),
+                name,
+                "{text}"
+            );
         }
     }
 
