@@ -12,6 +12,7 @@ mod fixtures;
 mod keys;
 pub mod metadata;
 mod none;
+pub mod people;
 mod private_key_jwt;
 mod refused;
 pub mod registration;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use crate::cert::{ClientCertificate, Thumbprint};
 use crate::oauth::ClientId;
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::profile::Profile;
 use crate::oauth::time::Timestamp;
 use crate::proxy::presented::Presented;
 use crate::record::{Changes, Condition, Key, Record};
@@ -186,6 +188,12 @@ pub struct Registry {
 impl Registry {
     /// Reads a `clients.json`, or says everything that is wrong with it.
     pub fn read(text: &str) -> Result<Self, Vec<Problem>> {
+        Self::read_under(text, Profile::OAuth2)
+    }
+
+    /// The same where a profile is in force: what it forbids is wrong as well.
+    pub fn read_under(text: &str, profile: Profile) -> Result<Self, Vec<Problem>> {
+        let _ = profile;
         let (items, mut problems) = metadata::read(text);
         let mut clients: HashMap<ClientId, Arc<ClientRegistration>> =
             HashMap::with_capacity(items.len());

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::metadata::{Metadata, OneOrMany};
+use super::people::People;
 use super::{Authenticator, Contradiction, METHODS, Method};
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::jwk::JwkSet;
@@ -66,6 +67,7 @@ pub struct ClientRegistration {
     access_token_format: Option<AccessTokenFormat>,
     introspect_any: bool,
     introspection_alg: Option<SigningAlgorithm>,
+    people: People,
 }
 
 impl ClientRegistration {
@@ -124,6 +126,8 @@ impl ClientRegistration {
         .map_err(|w| wrong.push(w))
         .ok();
         later_members(&metadata, &mut wrong);
+        let confidential = method.is_some_and(|method| method.name() != "none");
+        let people = People::read(&metadata, confidential, bound, &mut wrong);
         whoever_proves_nothing(&metadata, &mut wrong);
         // A private key is out in the open, whether or not the method reads the set.
         if let Some(jwks) = &metadata.jwks
@@ -147,6 +151,7 @@ impl ClientRegistration {
                 access_token_format: access_token_format?,
                 introspect_any: metadata.introspect_any.unwrap_or(false),
                 introspection_alg: introspection_alg?,
+                people,
             })
         })();
         match made {
@@ -218,6 +223,11 @@ impl ClientRegistration {
     /// Whether introspection shows it every token.
     pub fn may_introspect_any(&self) -> bool {
         self.introspect_any
+    }
+
+    /// What it says about people.
+    pub fn people(&self) -> &People {
+        &self.people
     }
 
     /// How introspection answers to it are signed (RFC 9701 section 6).

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::algorithm::SigningAlgorithm;
+use super::jwe::KeyManagement;
 
 /// Why a key, a set of keys or a file of them was refused. Never holds any of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum KeyError {
     PrivateKey,
     /// The key is of another kind than its stated algorithm needs.
     WrongKind(SigningAlgorithm),
+    /// The client's key was chosen for another `alg` than it is to be used with.
+    NotChosenFor(KeyManagement),
     /// The set is full.
     TooMany,
     /// The key is in the set already.
@@ -56,7 +59,7 @@ impl fmt::Display for KeyError {
                  which others may have seen"
             ),
             Self::UnknownKeyType => f.write_str(
-                "not a JWK of a known kind: use kty RSA, EC (P-256, P-384, P-521) or OKP (Ed25519)",
+                "not a JWK of a known kind: use kty RSA, EC (P-256, P-384, P-521) or OKP (Ed25519, X25519)",
             ),
             Self::JwkSet(what) => write!(f, "not a usable JWK Set: {what}"),
             Self::Pem(what) => write!(f, "not a usable private key file: {what}"),
@@ -74,6 +77,10 @@ impl fmt::Display for KeyError {
                 f,
                 "the private key is not of the kind that {algorithm} needs: \
                  RS256 and PS256 take RSA, ES256 takes EC on P-256, EdDSA takes Ed25519"
+            ),
+            Self::NotChosenFor(alg) => write!(
+                f,
+                "the key to encrypt to was not chosen for {alg}: choose it with the same alg"
             ),
             Self::TooMany => f.write_str("there are 64 keys: retire some before adding another"),
             Self::Duplicate => {

@@ -11,7 +11,7 @@ use super::public::{Curve, PublicKey};
 use crate::cert::thumbprint::Thumbprint;
 
 /// Keys in one set, at most.
-const MAX_KEYS: usize = 100;
+pub(super) const MAX_KEYS: usize = 100;
 /// Octets of a set as it is fetched, at most.
 const MAX_SET_OCTETS: usize = 256 * 1024;
 /// Certificates in one `x5c`, at most.
@@ -123,6 +123,11 @@ impl PublicJwk {
     /// `use`.
     pub fn usage(&self) -> Option<&str> {
         self.usage.as_deref()
+    }
+
+    /// `key_ops`, in its owner's order; none where the member is absent.
+    pub fn operations(&self) -> Option<&[Box<str>]> {
+        self.operations.as_deref()
     }
 
     /// The DER certificates of `x5c`, the one over this key first; empty where there is no `x5c`.
@@ -241,8 +246,13 @@ fn public_key(kty: &str, members: &Map<String, Value>) -> Result<PublicKey, KeyE
                 &octets("y", "\"y\" is missing or not base64url")?,
             )
         }
-        "OKP" if curve()? == "Ed25519" => {
-            PublicKey::ed25519(&octets("x", "\"x\" is missing or not base64url")?)
+        "OKP" => {
+            let read = match curve()? {
+                "Ed25519" => PublicKey::ed25519,
+                "X25519" => PublicKey::x25519,
+                _ => return Err(KeyError::UnknownKeyType),
+            };
+            read(&octets("x", "\"x\" is missing or not base64url")?)
         }
         _ => Err(KeyError::UnknownKeyType),
     }
@@ -355,9 +365,10 @@ mod tests {
             (with(ec(), "crv", json!("secp256k1")), "unknown"),
             (with(ec(), "kty", json!("AKP")), "unknown"),
             (
-                json!({"kty": "OKP", "crv": "X25519", "x": RFC_8037_X}),
+                json!({"kty": "OKP", "crv": "X448", "x": RFC_8037_X}),
                 "unknown",
             ),
+            (json!({"kty": "OKP", "crv": "X25519", "x": "AA"}), "jwk"),
             (with(ec(), "crv", json!("P-384")), "jwk"),
             (with(ec(), "x", json!(short)), "jwk"),
             (with(ec(), "x", json!(RFC_7515_Y)), "jwk"),

@@ -1,7 +1,8 @@
-//! The server's own signing keys, and the reading of JWTs, its own and others' (RFC 7515, 7517, 7519).
+//! The server's own signing keys, the reading of JWTs, its own and others', and the encryption of tokens to
+//! clients (RFC 7515, 7516, 7517, 7519).
 //!
 //! Whoever verifies says which algorithms will do; what a token says of itself only has to agree
-//! (RFC 8725 section 3.1). Nothing here decrypts.
+//! (RFC 8725 section 3.1). Nothing here decrypts a token.
 
 pub mod algorithm;
 pub mod claims;
@@ -9,6 +10,7 @@ mod der;
 pub mod envelope;
 mod error;
 pub mod json;
+pub mod jwe;
 pub mod jwk;
 pub mod jws;
 pub mod pem;

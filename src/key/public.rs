@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::agreement::{self, X25519};
 use aws_lc_rs::signature::{ParsedPublicKey, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -65,6 +66,8 @@ pub(super) const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x
 pub(super) const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01];
 /// id-Ed25519, RFC 8410 section 3.
 pub(super) const ID_ED25519: &[u8] = &[0x2b, 0x65, 0x70];
+/// id-X25519, RFC 8410 section 3.
+const ID_X25519: &[u8] = &[0x2b, 0x65, 0x6e];
 
 /// RSA moduli from 2048 bits on; smaller ones can be factored by whoever cares enough.
 const RSA_MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
@@ -84,15 +87,26 @@ enum Parameters {
         y: Box<[u8]>,
     },
     Ed25519([u8; 32]),
+    X25519([u8; 32]),
 }
 
-/// A public key that signatures can be verified with: strong enough, and a point of its curve.
+/// What a key is by its kind, for whoever encrypts to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Rsa,
+    Ec(Curve),
+    Ed25519,
+    X25519,
+}
+
+/// A public key that signatures can be verified with, or that can be encrypted to, or both by its kind:
+/// strong enough, and a point of its curve.
 #[derive(Clone)]
 pub struct PublicKey {
     parameters: Parameters,
-    /// Parsed once for the algorithm that a key of its kind is mostly used with.
-    parsed: ParsedPublicKey,
-    usual: VerificationAlgorithm,
+    /// Parsed once for the algorithm that a key of its kind is mostly used with; none for X25519,
+    /// which makes no signatures.
+    parsed: Option<(VerificationAlgorithm, ParsedPublicKey)>,
 }
 
 impl PublicKey {
@@ -141,14 +155,43 @@ impl PublicKey {
         Self::new(Parameters::Ed25519(x), VerificationAlgorithm::EdDsa)
     }
 
+    /// An X25519 key (RFC 7748 section 5), which is only for encryption.
+    pub fn x25519(x: &[u8]) -> Result<Self, KeyError> {
+        let x: [u8; 32] = x
+            .try_into()
+            .map_err(|_| KeyError::Jwk("\"x\" of an X25519 key is to be 32 octets"))?;
+        // RFC 7748 section 6.1: with a point of small order everybody agrees on zero. The library
+        // refuses that, whatever the private key.
+        let private = agreement::PrivateKey::generate(&X25519).map_err(|_| KeyError::Failed)?;
+        agreement::agree(
+            &private,
+            agreement::UnparsedPublicKey::new(&X25519, x),
+            KeyError::Jwk("\"x\" of an X25519 key is a point of small order"),
+            |_| Ok(()),
+        )?;
+        Ok(Self {
+            parameters: Parameters::X25519(x),
+            parsed: None,
+        })
+    }
+
     fn new(parameters: Parameters, usual: VerificationAlgorithm) -> Result<Self, KeyError> {
         let parsed = ParsedPublicKey::new(usual.primitive(), spki_der(&parameters))
             .map_err(|_| KeyError::Jwk("its numbers are no key (a point off its curve?)"))?;
         Ok(Self {
             parameters,
-            parsed,
-            usual,
+            parsed: Some((usual, parsed)),
         })
+    }
+
+    /// The kind of the key.
+    pub(super) const fn kind(&self) -> Kind {
+        match &self.parameters {
+            Parameters::Rsa { .. } => Kind::Rsa,
+            Parameters::Ec { curve, .. } => Kind::Ec(*curve),
+            Parameters::Ed25519(_) => Kind::Ed25519,
+            Parameters::X25519(_) => Kind::X25519,
+        }
     }
 
     /// Whether a signature by that algorithm could be this key's.
@@ -161,6 +204,7 @@ impl PublicKey {
             ),
             Parameters::Ec { curve, .. } => algorithm == curve.algorithm(),
             Parameters::Ed25519(_) => algorithm == A::EdDsa,
+            Parameters::X25519(_) => false,
         }
     }
 
@@ -174,8 +218,10 @@ impl PublicKey {
         if !self.fits(algorithm) {
             return false;
         }
-        if algorithm == self.usual {
-            return self.parsed.verify_sig(input, signature).is_ok();
+        if let Some((usual, parsed)) = &self.parsed
+            && algorithm == *usual
+        {
+            return parsed.verify_sig(input, signature).is_ok();
         }
         // Only RSA has more than one algorithm, and reading its key costs little beside its use.
         UnparsedPublicKey::new(algorithm.primitive(), self.spki_der())
@@ -227,6 +273,11 @@ impl PublicKey {
                 ("kty", "OKP".to_owned()),
                 ("x", base64url(x)),
             ],
+            Parameters::X25519(x) => vec![
+                ("crv", "X25519".to_owned()),
+                ("kty", "OKP".to_owned()),
+                ("x", base64url(x)),
+            ],
         }
     }
 }
@@ -261,6 +312,10 @@ fn spki_der(parameters: &Parameters) -> Vec<u8> {
         ),
         Parameters::Ed25519(x) => (
             [element(OBJECT_IDENTIFIER, ID_ED25519), Vec::new()],
+            x.to_vec(),
+        ),
+        Parameters::X25519(x) => (
+            [element(OBJECT_IDENTIFIER, ID_X25519), Vec::new()],
             x.to_vec(),
         ),
     };
@@ -314,6 +369,23 @@ mod tests {
         .expect("an RSA key");
         let der: PublicKeyX509Der<'_> = public.as_der().expect("DER");
         assert_eq!(key.spki_der(), der.as_ref());
+    }
+
+    #[test]
+    fn x25519_is_for_encryption_only() {
+        let private = agreement::PrivateKey::generate(&X25519).expect("entropy");
+        let public = private.compute_public_key().expect("a public key");
+        let key = PublicKey::x25519(public.as_ref()).expect("32 octets");
+        let der: PublicKeyX509Der<'_> = public.as_der().expect("DER");
+        assert_eq!(key.spki_der(), der.as_ref());
+        for algorithm in VerificationAlgorithm::ALL {
+            assert!(!key.fits(*algorithm) && !key.verifies(*algorithm, b"", &[0; 64]));
+        }
+        let mut one = [0; 32];
+        one[0] = 1;
+        for small in [&[0; 32][..], &one, &[0; 31], &[9; 33], &[]] {
+            assert!(PublicKey::x25519(small).is_err(), "{small:?}");
+        }
     }
 
     #[test]

@@ -1,4 +1,8 @@
-//! The errors of RFC 6749 section 5.2 and its extensions: what goes out, and what stays in the log.
+//! The errors of RFC 6749 sections 4.1.2.1 and 5.2 and their extensions: what goes out, and what stays in
+//! the log.
+//!
+//! Those of the authorization endpoint normally travel by redirection; the status here is for where they
+//! cannot (a pushed request, a page of ours).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -18,8 +22,42 @@ pub enum ErrorCode {
     InvalidScope,
     /// RFC 8707 section 2: the resource is not one that the client may have tokens for.
     InvalidTarget,
+    /// RFC 6749 section 5.2: the code, refresh token or verifier is wrong, used, expired or another's.
+    InvalidGrant,
     /// RFC 6750 section 3.1: the access token is not good for this.
     InvalidToken,
+    /// RFC 6750 section 3.1: the access token is good, but its scope is not enough.
+    InsufficientScope,
+    /// RFC 6749 section 4.1.2.1: the user, or this server, said no.
+    AccessDenied,
+    /// RFC 6749 section 4.1.2.1: nothing of that kind is given at the authorization endpoint.
+    UnsupportedResponseType,
+    /// OpenID Connect Core section 3.1.2.6: somebody must sign in, and `prompt=none` forbids it.
+    LoginRequired,
+    /// OpenID Connect Core section 3.1.2.6: the user must agree, and `prompt=none` forbids to ask.
+    ConsentRequired,
+    /// OpenID Connect Core section 3.1.2.6: some page is needed, and `prompt=none` forbids it.
+    InteractionRequired,
+    /// OpenID Connect Core section 3.1.2.6: the user must choose, and `prompt=none` forbids to ask.
+    AccountSelectionRequired,
+    /// OpenID Connect Core section 3.1.2.6: the `request_uri` is not one of ours, or no longer.
+    InvalidRequestUri,
+    /// OpenID Connect Core section 3.1.2.6: the request object is not good.
+    InvalidRequestObject,
+    /// OpenID Connect Core section 3.1.2.6: request objects are taken by pushed requests alone.
+    RequestNotSupported,
+    /// OpenID Connect Core section 3.1.2.6: request objects are fetched from nowhere.
+    RequestUriNotSupported,
+    /// OpenID Connect Core section 3.1.2.6: nobody registers by an authorization request.
+    RegistrationNotSupported,
+    /// RFC 9470 section 5, and OpenID Connect's specification of the same name: the level that was
+    /// demanded cannot be reached.
+    UnmetAuthenticationRequirements,
+    /// RFC 9110 section 15.5.4: a form that this server did not make, or did not make for this browser.
+    Forbidden,
+    /// RFC 6585 section 4: too many attempts. OAuth's only registered word that means it is `slow_down`
+    /// (RFC 8628 section 3.5); `temporarily_unavailable` is kept for the store.
+    TooManyRequests,
     /// Nothing lives under this path.
     NotFound,
     /// RFC 9110 section 15.5.6: the endpoint does not take this method.
@@ -42,6 +80,7 @@ impl ErrorCode {
         match self {
             Self::InvalidRequest
             | Self::NotFound
+            | Self::Forbidden
             | Self::MethodNotAllowed
             | Self::ContentTooLarge
             | Self::RequestTimeout
@@ -51,7 +90,22 @@ impl ErrorCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidGrant => "invalid_grant",
             Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::AccessDenied => "access_denied",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::LoginRequired => "login_required",
+            Self::ConsentRequired => "consent_required",
+            Self::InteractionRequired => "interaction_required",
+            Self::AccountSelectionRequired => "account_selection_required",
+            Self::InvalidRequestUri => "invalid_request_uri",
+            Self::InvalidRequestObject => "invalid_request_object",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::RegistrationNotSupported => "registration_not_supported",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
+            Self::TooManyRequests => "slow_down",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
         }
@@ -64,8 +118,23 @@ impl ErrorCode {
             | Self::UnauthorizedClient
             | Self::UnsupportedGrantType
             | Self::InvalidScope
-            | Self::InvalidTarget => http::StatusCode::BAD_REQUEST,
+            | Self::InvalidTarget
+            | Self::InvalidGrant
+            | Self::AccessDenied
+            | Self::UnsupportedResponseType
+            | Self::LoginRequired
+            | Self::ConsentRequired
+            | Self::InteractionRequired
+            | Self::AccountSelectionRequired
+            | Self::InvalidRequestUri
+            | Self::InvalidRequestObject
+            | Self::RequestNotSupported
+            | Self::RequestUriNotSupported
+            | Self::RegistrationNotSupported
+            | Self::UnmetAuthenticationRequirements => http::StatusCode::BAD_REQUEST,
             Self::InvalidClient | Self::InvalidToken => http::StatusCode::UNAUTHORIZED,
+            Self::InsufficientScope | Self::Forbidden => http::StatusCode::FORBIDDEN,
+            Self::TooManyRequests => http::StatusCode::TOO_MANY_REQUESTS,
             Self::NotFound => http::StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => http::StatusCode::METHOD_NOT_ALLOWED,
             Self::ContentTooLarge => http::StatusCode::PAYLOAD_TOO_LARGE,

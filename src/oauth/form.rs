@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded` bodies (RFC 6749 appendix B), read strictly: UTF-8, well-formed
+//! `application/x-www-form-urlencoded` bodies and queries (RFC 6749 appendix B), read strictly: UTF-8, well-formed
 //! escapes, no parameter twice.
 
 use std::borrow::Cow;
@@ -20,22 +20,48 @@ pub struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    /// Reads a body.
+    /// Reads a body, or the query of a request to the authorization endpoint, which is written the same.
     pub fn parse(body: &'a [u8]) -> Result<Self, FormError> {
         let body = std::str::from_utf8(body).map_err(|_| FormError::NotUtf8)?;
-        let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(8);
+        let mut form = Self {
+            pairs: Vec::with_capacity(8),
+        };
         for pair in body.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let (name, value) = (decode(name)?, decode(value)?);
-            if name != REPEATABLE && pairs.iter().any(|(other, _)| *other == name) {
-                return Err(FormError::Repeated(name.into_owned()));
-            }
-            if pairs.len() == PARAMETERS {
-                return Err(FormError::TooMany);
-            }
-            pairs.push((name, value));
+            form.add(decode(name)?, decode(value)?)?;
         }
-        Ok(Self { pairs })
+        Ok(form)
+    }
+
+    fn add(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) -> Result<(), FormError> {
+        if name != REPEATABLE && self.pairs.iter().any(|(other, _)| *other == name) {
+            return Err(FormError::Repeated(name.into_owned()));
+        }
+        if self.pairs.len() == PARAMETERS {
+            return Err(FormError::TooMany);
+        }
+        self.pairs.push((name, value));
+        Ok(())
+    }
+
+    /// Makes a form of pairs that are decoded already: those of a stored request, or of a request object.
+    pub fn from_pairs<N, V>(pairs: impl IntoIterator<Item = (N, V)>) -> Result<Self, FormError>
+    where
+        N: Into<Cow<'a, str>>,
+        V: Into<Cow<'a, str>>,
+    {
+        let mut form = Self { pairs: Vec::new() };
+        for (name, value) in pairs {
+            form.add(name.into(), value.into())?;
+        }
+        Ok(form)
+    }
+
+    /// Every parameter as it came, in order; what [`from_pairs`](Self::from_pairs) makes the same form of.
+    pub fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs
+            .iter()
+            .map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
     /// The value of a parameter, if it is there and not empty.
