@@ -10,6 +10,7 @@ pub mod claims;
 pub mod prompt;
 pub mod request;
 pub mod request_object;
+pub mod step;
 pub mod target;
 
 pub use acr::AcrRequest;

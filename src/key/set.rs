@@ -275,6 +275,27 @@ impl KeySet {
         Ok(octets)
     }
 
+    /// Seals and opens what comes back only to this server, for one purpose: under secrets derived from the
+    /// keys that are published. Every instance has these, and the one that seals has been published for
+    /// longer than instances take to learn of it.
+    ///
+    /// # Errors
+    /// There is no key, or the library fails.
+    pub fn envelope(&self, purpose: &[u8], now: Timestamp) -> Result<Envelope, KeyError> {
+        let signer = self
+            .signer_preferring(SigningAlgorithm::EdDsa, now)
+            .ok_or(KeyError::NoSuchKey)?;
+        let others = self
+            .published(now)
+            .filter(|managed| managed.key().kid() != signer.kid())
+            .map(ManagedKey::key);
+        let secrets = std::iter::once(signer.as_ref())
+            .chain(others.map(AsRef::as_ref))
+            .map(SigningKey::to_pkcs8)
+            .collect::<Result<Vec<_>, _>>()?;
+        Envelope::new(secrets.iter().map(|secret| secret.as_slice()), purpose)
+    }
+
     /// Reads what [`KeySet::to_json`] wrote.
     pub fn from_json(octets: &[u8]) -> Result<Self, KeyError> {
         const WRONG: KeyError = KeyError::Stored("they are not JSON of the form written here");
