@@ -3,7 +3,9 @@
 pub mod error;
 pub mod form;
 pub mod issuer;
+pub mod listed;
 pub mod nearest;
+pub mod profile;
 pub mod resource;
 pub mod scope;
 pub mod secret;
