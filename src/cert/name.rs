@@ -1,6 +1,7 @@
 //! Distinguished names: read from DER, printed as RFC 4514, compared by RFC 4517 section 4.2.15.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use super::der::{self, DerError, Reader};
 use super::prepare::Unprepared;
@@ -91,6 +92,13 @@ impl PartialEq for DistinguishedName {
 }
 
 impl Eq for DistinguishedName {}
+
+impl Hash for DistinguishedName {
+    /// Names that match hash alike, so that many registered names can be looked through at once.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.rdns.hash(state);
+    }
+}
 
 impl fmt::Display for DistinguishedName {
     /// RFC 4514 with the nine short names of its section 3; every other type as `OID=#hex`.

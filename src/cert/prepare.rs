@@ -95,7 +95,7 @@ const fn is_space(character: char) -> bool {
 }
 
 /// General categories Cc and Cf as far as Unicode 3.2 assigned them; later ones are unassigned.
-const fn is_control_or_format(character: char) -> bool {
+pub const fn is_control_or_format(character: char) -> bool {
     matches!(
         character,
         '\u{0}'..='\u{1f}'

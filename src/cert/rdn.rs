@@ -1,6 +1,7 @@
 //! The parts of a distinguished name: RDNs, attributes and their values (RFC 4514 section 2).
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use super::attribute::Oid;
 use super::der::{self, DerError, Tlv};
@@ -55,6 +56,16 @@ impl Rdn {
 impl PartialEq for Rdn {
     fn eq(&self, other: &Self) -> bool {
         self.keys().eq(other.keys())
+    }
+}
+
+impl Eq for Rdn {}
+
+impl Hash for Rdn {
+    /// Of what is compared.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.sorted.len().hash(state);
+        self.keys().for_each(|key| key.hash(state));
     }
 }
 

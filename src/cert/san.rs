@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use super::der::{self, DerError, Reader};
 
 /// An entry of the extension, of the four types a client can be registered by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum SubjectAltName {
     /// `dNSName`.
     Dns(String),
@@ -43,6 +43,22 @@ impl SubjectAltName {
             found.extend(entry);
         }
         Ok(found)
+    }
+}
+
+impl SubjectAltName {
+    /// The form in which a name equals exactly those that match it: host names, and the domains of
+    /// mailboxes, in lower case.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        match self {
+            Self::Dns(name) => Self::Dns(name.to_ascii_lowercase()),
+            Self::Email(mailbox) => Self::Email(match mailbox.rsplit_once('@') {
+                Some((local, domain)) => format!("{local}@{}", domain.to_ascii_lowercase()),
+                None => mailbox.clone(),
+            }),
+            Self::Uri(_) | Self::Ip(_) => self.clone(),
+        }
     }
 }
 
@@ -306,6 +322,11 @@ mod tests {
             ),
         ] {
             let registered = registered.expect("one of this table");
+            assert_eq!(
+                registered.name().folded() == entry.folded(),
+                matches,
+                "{entry:?}"
+            );
             assert_eq!(
                 registered.matches(std::slice::from_ref(&entry)),
                 matches,

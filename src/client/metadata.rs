@@ -2,12 +2,12 @@
 //! certbound's own, read and nothing more.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use crate::oauth::nearest::nearest;
+use crate::oauth::listed::{Listing, Wrong};
 
 macro_rules! metadata {
     ($($(#[$doc:meta])* $name:ident: $kind:ty,)*) => {
@@ -213,125 +213,26 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What a `clients.json` holds.
+const REGISTRATIONS: Listing<Metadata> = Listing {
+    plural: "registrations",
+    named_by: "client_id",
+    members: MEMBERS,
+    strange: "take it out (RFC 7591 names and those of the README are known)",
+    read_as: PhantomData,
+};
+
 /// Reads a `clients.json`: an array of objects. Every registration that cannot be read is a problem of
 /// its own; the others are given with the line on which they start.
 pub fn read(text: &str) -> (Vec<(usize, Metadata)>, Vec<Problem>) {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let items: Vec<&RawValue> = match serde_json::from_str(text) {
-        Ok(items) => items,
-        Err(error) => {
-            let line = error.line().max(1);
-            let text = if error.is_data() {
-                "the file is a JSON array of registrations: write [ {…}, {…} ]".to_owned()
-            } else {
-                format!("not JSON: {}", without_position(&error))
-            };
-            return (
-                Vec::new(),
-                vec![Problem {
-                    line,
-                    client: None,
-                    member: None,
-                    text,
-                }],
-            );
-        }
+    let (read, wrong) = REGISTRATIONS.read(text);
+    let problem = |wrong: Wrong| Problem {
+        line: wrong.line,
+        client: wrong.named,
+        member: wrong.member,
+        text: wrong.text,
     };
-    let mut read = Vec::with_capacity(items.len());
-    let mut problems = Vec::new();
-    let mut lines = Lines {
-        text,
-        at: 0,
-        line: 1,
-    };
-    for item in items {
-        let line = lines.line_of(item.get());
-        match serde_json::from_str::<Metadata>(item.get()) {
-            Ok(metadata) => read.push((line, metadata)),
-            Err(error) => problems.push(unreadable(item.get(), line, &error)),
-        }
-    }
-    (read, problems)
-}
-
-/// Counts lines forward, so that a large file is gone through once.
-struct Lines<'a> {
-    text: &'a str,
-    at: usize,
-    line: usize,
-}
-
-impl Lines<'_> {
-    /// The line on which `part`, a slice of the text behind the last one asked for, starts.
-    fn line_of(&mut self, part: &str) -> usize {
-        let start = (part.as_ptr() as usize).saturating_sub(self.text.as_ptr() as usize);
-        let passed = self.text.as_bytes().get(self.at..start).unwrap_or_default();
-        self.line += passed
-            .split(|byte| *byte == b'\n')
-            .count()
-            .saturating_sub(1);
-        self.at = start.max(self.at);
-        self.line
-    }
-}
-
-/// Says which member of a registration is not what it should be.
-fn unreadable(item: &str, line: usize, error: &serde_json::Error) -> Problem {
-    let client = serde_json::from_str::<Value>(item)
-        .ok()
-        .and_then(|value| value.get("client_id")?.as_str().map(str::to_owned));
-    let message = without_position(error);
-    let line = line + error.line().saturating_sub(1);
-    let unknown = message
-        .strip_prefix("unknown field `")
-        .and_then(|rest| rest.split_once('`'))
-        .map(|(name, _)| name.to_owned());
-    let Some(name) = unknown else {
-        return Problem {
-            line,
-            client,
-            member: unreadable_member(item),
-            text: message,
-        };
-    };
-    let text = match nearest(&name, MEMBERS.iter().copied()) {
-        Some(known) => format!("there is no such member; did you mean {known}?"),
-        None => "there is no such member; take it out (RFC 7591 names and those of the README are known)".to_owned(),
-    };
-    Problem {
-        line,
-        client,
-        member: Some(name),
-        text,
-    }
-}
-
-/// The first member that cannot be read by itself.
-fn unreadable_member(item: &str) -> Option<String> {
-    let members: serde_json::Map<String, Value> = serde_json::from_str(item).ok()?;
-    members.into_iter().find_map(|(name, value)| {
-        let alone = Value::Object([(name.clone(), value)].into_iter().collect());
-        Metadata::deserialize(alone).is_err().then_some(name)
-    })
-}
-
-/// The message of a JSON error without its position, which is relative to the registration, and
-/// without the value that is of the wrong type, which may be a secret.
-fn without_position(error: &serde_json::Error) -> String {
-    let message = error.to_string();
-    let message = match message.rfind(" at line ") {
-        Some(at) => &message[..at],
-        None => &message,
-    };
-    for wrong in ["invalid type: ", "invalid value: "] {
-        if let Some(rest) = message.strip_prefix(wrong)
-            && let Some((found, expected)) = rest.rsplit_once(", expected ")
-        {
-            let kind = found.split(['`', '"']).next().unwrap_or_default().trim();
-            return format!("{wrong}{kind}, expected {expected}");
-        }
-    }
-    message.to_owned()
+    (read, wrong.into_iter().map(problem).collect())
 }
 
 #[cfg(test)]

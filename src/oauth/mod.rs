@@ -3,6 +3,7 @@
 pub mod error;
 pub mod form;
 pub mod issuer;
+pub mod listed;
 pub mod nearest;
 pub mod pkce;
 pub mod profile;
