@@ -32,6 +32,7 @@ impl Watched {
     /// it is read is read again.
     pub(super) fn new(settings: &Settings) -> Self {
         let mut paths = vec![settings.clients.clone()];
+        paths.extend(settings.users.clone());
         paths.extend(settings.client_ca.clone());
         paths.extend(settings.client_crl.clone());
         paths.extend(gates::files(settings));
@@ -80,7 +81,7 @@ async fn asked_within(asks: &mut watch::Receiver<()>, wait: Duration) -> bool {
     }
 }
 
-/// Reads clients, authorities, revocation lists and the files of gates again when they change and when
+/// Reads clients, users, authorities, revocation lists and the files of gates again when they change and when
 /// asked. A file that cannot be used leaves what it held before as it was.
 pub(super) async fn keep_trust(
     site: Arc<Site>,
@@ -110,6 +111,7 @@ pub(super) async fn keep_trust(
                 if findings.is_empty() {
                     tracing::info!(
                         clients = trust.clients.len(),
+                        users = trust.users.len(),
                         "read clients, authorities and revocation lists again"
                     );
                 }

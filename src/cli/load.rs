@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use crate::cert::{ClientAuthorities, RevocationLists};
 use crate::client::belief::Belief;
 use crate::client::registration::AccessTokenFormat;
-use crate::client::{ClientKeys, Registry};
+use crate::client::{self, ClientKeys, Registry};
 use crate::config::{
     self, Fault, Finding, KeysPlace, Settings, Source, StoreUrl, VerifyHeaderSetting,
 };
@@ -22,6 +22,7 @@ use crate::proxy::presented::Window;
 use crate::proxy::{Encoding, Front, Headers, ProxySecret, TrustedPeers, VerifyHeader};
 use crate::store::keyring::Keyring;
 use crate::store::{self, OpenError, Store};
+use crate::user::{self, Users};
 
 /// What cannot be used, and why.
 pub(super) fn broken(path: &Path, problem: impl std::fmt::Display, remedy: &str) -> Finding {
@@ -49,13 +50,18 @@ fn read_text(path: &Path, flag: &str) -> Result<String, Finding> {
 
 /// Everything that is read from files and may be read again.
 pub(super) fn trust(settings: &Settings) -> Result<endpoint::Trust, Vec<Finding>> {
-    let (clients, authorities, revocation, findings) = files(settings);
+    let (read, findings) = files(settings);
     if !findings.is_empty() {
         return Err(findings);
     }
-    let belief = Belief::new(authorities, revocation, settings.front_end_verifies);
+    let belief = Belief::new(
+        read.authorities,
+        read.revocation,
+        settings.front_end_verifies,
+    );
     Ok(endpoint::Trust {
-        clients: Arc::new(clients.unwrap_or_default()),
+        clients: Arc::new(read.clients.unwrap_or_default()),
+        users: Arc::new(read.users.unwrap_or_default()),
         belief,
     })
 }
@@ -66,26 +72,38 @@ pub(super) fn again(
     settings: &Settings,
     before: &endpoint::Trust,
 ) -> (endpoint::Trust, Vec<Finding>) {
-    let (clients, authorities, revocation, findings) = files(settings);
-    let clients = clients.map_or_else(|| Arc::clone(&before.clients), Arc::new);
-    let belief = before.belief.renewed(authorities, revocation);
-    (endpoint::Trust { clients, belief }, findings)
+    let (read, findings) = files(settings);
+    let trust = endpoint::Trust {
+        clients: read
+            .clients
+            .map_or_else(|| Arc::clone(&before.clients), Arc::new),
+        users: read
+            .users
+            .map_or_else(|| Arc::clone(&before.users), Arc::new),
+        belief: before.belief.renewed(read.authorities, read.revocation),
+    };
+    (trust, findings)
 }
 
-/// What each of the files gives, nothing for one that is not configured or cannot be used, and what is
-/// wrong with those that cannot.
-fn files(
-    settings: &Settings,
-) -> (
-    Option<Registry>,
-    Option<ClientAuthorities>,
-    Option<RevocationLists>,
-    Vec<Finding>,
-) {
+/// What each of the files gives, nothing for one that is not configured or cannot be used.
+struct Files {
+    clients: Option<Registry>,
+    users: Option<Users>,
+    authorities: Option<ClientAuthorities>,
+    revocation: Option<RevocationLists>,
+}
+
+/// Reads the files, and says what is wrong with those that cannot be used.
+fn files(settings: &Settings) -> (Files, Vec<Finding>) {
     let mut findings = Vec::new();
     let clients = clients(&settings.clients)
         .map_err(|mut found| findings.append(&mut found))
         .ok();
+    let users = settings.users.as_deref().and_then(|path| {
+        users(path)
+            .map_err(|mut found| findings.append(&mut found))
+            .ok()
+    });
     let authorities = settings.client_ca.as_deref().map(authorities).transpose();
     let authorities = authorities.unwrap_or_else(|found| {
         findings.push(found);
@@ -95,31 +113,67 @@ fn files(
         findings.push(found);
         None
     });
-    (clients, authorities, revocation, findings)
+    let read = Files {
+        clients,
+        users,
+        authorities,
+        revocation,
+    };
+    (read, findings)
 }
 
 fn clients(path: &Path) -> Result<Registry, Vec<Finding>> {
     let text = read_text(path, "--clients").map_err(|finding| vec![finding])?;
-    Registry::read(&text).map_err(|problems| {
-        problems
-            .into_iter()
-            .map(|problem| {
-                let (what, remedy) = problem.text.rsplit_once("; ").map_or_else(
-                    || (problem.text.clone(), "mend the registration".to_owned()),
-                    |(what, remedy)| (what.to_owned(), remedy.to_owned()),
-                );
-                let client = problem
-                    .client
-                    .map_or_else(String::new, |client| format!("client {client:?}: "));
-                let source = Source::File {
-                    path: path.to_owned(),
-                    line: problem.line,
-                    key: problem.member.unwrap_or_else(|| "registration".into()),
-                };
-                Finding::error(source, Fault::new(format!("{client}{what}"), remedy))
-            })
-            .collect()
-    })
+    let finding = |problem: client::metadata::Problem| {
+        let client = problem.client.map(|client| format!("client {client:?}"));
+        let whole = ("registration", "mend the registration");
+        in_list(
+            path,
+            problem.line,
+            client,
+            problem.member,
+            &problem.text,
+            whole,
+        )
+    };
+    Registry::read(&text).map_err(|problems| problems.into_iter().map(finding).collect())
+}
+
+fn users(path: &Path) -> Result<Users, Vec<Finding>> {
+    let text = read_text(path, "--users").map_err(|finding| vec![finding])?;
+    let finding = |problem: user::Problem| {
+        let user = problem.user.map(|user| format!("user {user:?}"));
+        let whole = ("user", "mend the user");
+        in_list(
+            path,
+            problem.line,
+            user,
+            problem.member,
+            &problem.text,
+            whole,
+        )
+    };
+    Users::read(&text).map_err(|problems| problems.into_iter().map(finding).collect())
+}
+
+/// What is wrong with one object of a file: whose it is, its member, and what an object is called and
+/// what to do with it where nothing better is known.
+fn in_list(
+    path: &Path,
+    line: usize,
+    whose: Option<String>,
+    member: Option<String>,
+    text: &str,
+    (object, mend): (&str, &str),
+) -> Finding {
+    let (what, remedy) = text.rsplit_once("; ").unwrap_or((text, mend));
+    let whose = whose.map_or_else(String::new, |whose| format!("{whose}: "));
+    let source = Source::File {
+        path: path.to_owned(),
+        line,
+        key: member.unwrap_or_else(|| object.to_owned()),
+    };
+    Finding::error(source, Fault::new(format!("{whose}{what}"), remedy))
 }
 
 fn revocation(settings: &Settings) -> Result<Option<RevocationLists>, Finding> {
@@ -179,7 +233,7 @@ pub(super) fn window(settings: &Settings) -> Result<Window, Finding> {
             name: settings.verify_header.name().cloned(),
             required: matches!(settings.verify_header, VerifyHeaderSetting::Set(_)),
         },
-        user: None,
+        user: settings.user_header.clone(),
         address: settings.client_address_header.clone(),
         request_id: settings.request_id_header.clone(),
     };
@@ -318,12 +372,58 @@ pub(super) fn endpoints(settings: &Settings) -> endpoint::Settings {
             config::AccessTokenFormat::Jwt => AccessTokenFormat::Jwt,
             config::AccessTokenFormat::Opaque => AccessTokenFormat::Opaque,
         },
+        refresh_token_ttl: settings.refresh_token_ttl,
+        code_ttl: settings.code_ttl,
+        session_ttl: settings.session_ttl,
+        session_idle_ttl: settings.session_idle_ttl,
+        levels: settings.levels,
+        acr: settings.acr.clone(),
+        profile: settings.profile,
         whoami: settings.whoami,
     }
 }
 
-/// What an operator should know about registrations that are good in themselves.
+/// What an operator should know about registrations and users that are good in themselves.
 pub(super) fn remarks(
+    settings: &Settings,
+    trust: &endpoint::Trust,
+    remote: &RemoteDocuments<ClientKeys>,
+) -> Vec<Finding> {
+    let mut findings = of_clients(settings, trust, remote);
+    if let Some(path) = &settings.users {
+        findings.extend(of_users(settings, path, trust));
+    }
+    findings
+}
+
+fn of_users(settings: &Settings, path: &Path, trust: &endpoint::Trust) -> Vec<Finding> {
+    let users = &trust.users;
+    let mut findings = Vec::new();
+    let mut say = |member: &str, problem: &str, remedy: &str| {
+        let fault = Fault::new(format!("{member}: {problem}"), remedy);
+        findings.push(Finding::warning(Source::Named(path.to_owned()), fault));
+    };
+    for remark in users.remarks() {
+        say(remark.member, &remark.problem, &remark.remedy);
+    }
+    if users.any_password() && settings.client_address_header.is_none() {
+        say(
+            "password_hash",
+            "where an attempt to sign in comes from is not known, so that whoever guesses somebody's password makes that user wait as well",
+            "name the header with the client's address by --client-address-header",
+        );
+    }
+    if users.any_certificate() && settings.trusted_proxies.is_empty() {
+        say(
+            "certificates",
+            "users are to be known by their certificates, and nobody's certificate header is believed",
+            "name the web server by --trusted-proxy",
+        );
+    }
+    findings
+}
+
+fn of_clients(
     settings: &Settings,
     trust: &endpoint::Trust,
     remote: &RemoteDocuments<ClientKeys>,

@@ -2,12 +2,18 @@
 
 use http::HeaderName;
 
+use crate::oauth::profile::Profile;
+use crate::oauth::time::Lifetime;
+
 use super::address::ListenAddress;
 use super::finding::Fault;
 use super::header::{VerifyHeaderSetting, folded};
 use super::reader::Reader;
 use super::store_url::StoreUrl;
 use super::trusted_proxy::TrustedProxy;
+
+/// How long a code may live by the FAPI 2.0 Security Profile, section 5.3.2.1.
+const FAPI2_CODE: Lifetime = Lifetime::from_seconds(60);
 
 /// Something must be listened on, and nothing twice.
 pub(super) fn addresses(
@@ -240,6 +246,44 @@ pub(super) fn store(reader: &mut Reader<'_>, store: Option<&StoreUrl>) {
             Fault::new(
                 "the store's connection has no certificate to check",
                 "write rediss:// in --store, or leave --store-ca out",
+            ),
+        );
+    }
+}
+
+/// What there is for people.
+pub(super) fn people(
+    reader: &mut Reader<'_>,
+    profile: Option<Profile>,
+    code: Option<Lifetime>,
+    session: Option<Lifetime>,
+    idle: Option<Lifetime>,
+) {
+    if reader.is_set("user-header") && reader.values("trusted-proxy").is_empty() {
+        reader.warning(
+            "user-header",
+            Fault::new(
+                "no proxy is trusted, so nobody is believed to be a user",
+                "set --trusted-proxy to the web server's address, or leave the header out",
+            ),
+        );
+    }
+    if profile.is_some_and(Profile::is_fapi2) && code.is_some_and(|code| code > FAPI2_CODE) {
+        reader.error(
+            "code-ttl",
+            Fault::new(
+                "the FAPI 2.0 Security Profile lets a code live for a minute at most",
+                format!("write {FAPI2_CODE} or less, or leave --profile fapi2 out"),
+            ),
+        );
+    }
+    // Where nobody wrote how long one may be idle, it is no longer than the session.
+    if reader.is_set("session-idle-ttl") && idle > session {
+        reader.warning(
+            "session-idle-ttl",
+            Fault::new(
+                "it is longer than --session-ttl, which ends every session",
+                "write a duration below --session-ttl, or leave it out",
             ),
         );
     }

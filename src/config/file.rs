@@ -7,11 +7,13 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::oauth::nearest::closest;
+use crate::user::{AcrMap, Levels};
 
 use super::ConfigError;
 use super::finding::{Fault, Finding, Source, shown};
 use super::flags::{Flag, Kind};
 use super::gate::{self, GateWritten};
+use super::level;
 use super::table::{FLAGS, LATER};
 use super::written::{Entry, Text};
 
@@ -41,6 +43,10 @@ pub(super) struct InFile {
     pub(super) entries: Vec<(&'static Flag, Entry)>,
     /// The gates.
     pub(super) gates: Vec<GateWritten>,
+    /// What each way of signing in is worth.
+    pub(super) levels: Levels,
+    /// What levels are called.
+    pub(super) acr: AcrMap,
     /// What is wrong.
     pub(super) findings: Vec<Finding>,
 }
@@ -57,20 +63,29 @@ pub(super) fn read(path: &Path, text: &str) -> Result<InFile, ConfigError> {
             message: shown(error.message()),
         }
     })?;
-    let mut entries = Vec::new();
-    let mut gates = Vec::new();
-    let mut findings = Vec::new();
+    let mut read = InFile::default();
+    let within = |at: usize, key: &str| Source::File {
+        path: path.to_owned(),
+        line: position(text, at).0,
+        key: key.to_owned(),
+    };
     for (key, value) in table.get_ref() {
-        if key.get_ref() == "gate" {
-            let source = |at: usize, key: &str| Source::File {
-                path: path.to_owned(),
-                line: position(text, at).0,
-                key: key.to_owned(),
-            };
-            let (mut found, mut wrong) = gate::tables(value, &source);
-            gates.append(&mut found);
-            findings.append(&mut wrong);
-            continue;
+        match key.get_ref().as_ref() {
+            "gate" => {
+                let (mut found, mut wrong) = gate::tables(value, &within);
+                read.gates.append(&mut found);
+                read.findings.append(&mut wrong);
+                continue;
+            }
+            level::LEVELS => {
+                read.levels = level::levels(value, &within, &mut read.findings);
+                continue;
+            }
+            level::ACR => {
+                read.acr = level::acr(value, &within, &mut read.findings);
+                continue;
+            }
+            _ => {}
         }
         let source = |at: usize| Source::File {
             path: path.to_owned(),
@@ -80,23 +95,19 @@ pub(super) fn read(path: &Path, text: &str) -> Result<InFile, ConfigError> {
         let place = source(key.span().start);
         match flag_of(key.get_ref()) {
             Ok(flag) => match texts(flag, value, &source) {
-                Ok(values) => entries.push((
+                Ok(values) => read.entries.push((
                     flag,
                     Entry {
                         values,
                         source: place,
                     },
                 )),
-                Err((at, fault)) => findings.push(Finding::error(source(at), fault)),
+                Err((at, fault)) => read.findings.push(Finding::error(source(at), fault)),
             },
-            Err(fault) => findings.push(Finding::error(place, fault)),
+            Err(fault) => read.findings.push(Finding::error(place, fault)),
         }
     }
-    Ok(InFile {
-        entries,
-        gates,
-        findings,
-    })
+    Ok(read)
 }
 
 /// The flag that a key of the file stands for.
@@ -117,7 +128,7 @@ fn flag_of(key: &str) -> Result<&'static Flag, Fault> {
         .iter()
         .filter(|flag| flag.name != "config")
         .map(Flag::key)
-        .chain(["gate".to_owned()])
+        .chain(["gate", level::LEVELS, level::ACR].map(str::to_owned))
         .collect();
     let nearest = closest(key, known.iter().map(String::as_str)).unwrap_or_default();
     Err(Fault::new(
@@ -211,6 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn levels_and_their_names() {
+        let text =
+            "[levels]\npassword = 0\ncertificate_totp = 100\n[acr_loa_map]\n\"urn:gold\" = 2\n";
+        let read = read(Path::new("c.toml"), text).expect("TOML");
+        assert_eq!(read.findings, []);
+        let expected = Levels::default().with("password", 0);
+        let expected = expected.and_then(|levels| levels.with("certificate_totp", 100));
+        assert_eq!(Ok(read.levels), expected);
+        assert_eq!(read.acr.level("urn:gold"), Some(2));
+    }
+
+    #[test]
     fn what_a_key_may_not_be() {
         for (text, message) in [
             (
@@ -228,6 +251,42 @@ mod tests {
             (
                 "[gate.orders]\nscope = [\"/\"]",
                 "certbound.toml line 2 (gate.orders.scope): a gate has no key scope; write scopes, its nearest known one, or leave it out",
+            ),
+            (
+                "level = 1",
+                "certbound.toml line 1 (level): the key level is unknown; write levels, its nearest known one, or leave it out",
+            ),
+            (
+                "levels = 1",
+                "certbound.toml line 1 (levels): levels is not a table; write [levels] and below it, for example, password = 1",
+            ),
+            (
+                "[levels]\npasword = 1",
+                "certbound.toml line 2 (levels.pasword): there is no way of signing in called pasword; write password, its nearest known one, or leave it out",
+            ),
+            (
+                "[levels]\npassword = 101",
+                "certbound.toml line 2 (levels.password): 101 is no level; write it so: a level is a whole number from 0 to 100",
+            ),
+            (
+                "[levels]\npassword = -1",
+                "certbound.toml line 2 (levels.password): -1 is no level; write it so: a level is a whole number from 0 to 100",
+            ),
+            (
+                "[levels]\npassword = \"1\"",
+                "certbound.toml line 2 (levels.password): the value is of type string; write it so: a level is a whole number from 0 to 100",
+            ),
+            (
+                "acr_loa_map = [\"gold\"]",
+                "certbound.toml line 1 (acr_loa_map): acr_loa_map is not a table; write [acr_loa_map] and below it, for example, gold = 2",
+            ),
+            (
+                "[acr_loa_map]\n\"two words\" = 2",
+                "certbound.toml line 2 (acr_loa_map.two words): two words cannot be asked for as an acr; write a name of printable ASCII without blanks",
+            ),
+            (
+                "[acr_loa_map]\ngold = 1.5",
+                "certbound.toml line 2 (acr_loa_map.gold): the value is of type float; write it so: a level is a whole number from 0 to 100",
             ),
             (
                 "answer_cache = \"off\"",

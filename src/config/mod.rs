@@ -14,6 +14,7 @@ mod finding;
 mod flags;
 mod gate;
 mod header;
+mod level;
 mod reader;
 mod secret_file;
 mod settings;

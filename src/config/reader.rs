@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::oauth::issuer::Issuer;
 use crate::oauth::secret::Secret;
+use crate::user::{AcrMap, Levels};
 
 use super::finding::{Fault, Finding, Source};
 use super::gate::{self, GateSettings};
@@ -34,6 +35,11 @@ impl<'a> Reader<'a> {
     /// Whether flag, environment or file says anything of that setting.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.written.is_set(name)
+    }
+
+    /// What each way of signing in is worth, and what that is called.
+    pub(super) fn levels(&self) -> (Levels, AcrMap) {
+        (self.written.levels(), self.written.acr().clone())
     }
 
     /// The gates, understood; none where it is not known who the issuer is.

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use http::HeaderName;
 
 use crate::oauth::issuer::{BaseUrl, Issuer};
+use crate::oauth::profile::Profile;
 use crate::oauth::secret::Secret;
 use crate::oauth::time::Lifetime;
+use crate::user::{AcrMap, Levels};
 
 use super::address::{self, Group, ListenAddress};
 use super::cross;
@@ -71,6 +73,8 @@ pub struct Settings {
     pub max_header_bytes: Size,
     /// Connections at the same time.
     pub max_connections: usize,
+    /// The header with the user whom the web server has authenticated.
+    pub user_header: Option<HeaderName>,
     /// The header with the client's address.
     pub client_address_header: Option<HeaderName>,
     /// The header with the request's name.
@@ -83,6 +87,8 @@ pub struct Settings {
     pub store_ca: Option<PathBuf>,
     /// The registrations.
     pub clients: PathBuf,
+    /// The local users.
+    pub users: Option<PathBuf>,
     /// The CAs for outbound calls, where not the system's.
     pub outbound_ca: Option<PathBuf>,
     /// Whether outbound calls may go to private addresses.
@@ -91,8 +97,22 @@ pub struct Settings {
     pub keys: KeysPlace,
     /// How long access tokens live.
     pub access_token_ttl: Lifetime,
+    /// How long refresh tokens live.
+    pub refresh_token_ttl: Lifetime,
+    /// How long authorization codes live.
+    pub code_ttl: Lifetime,
     /// What access tokens are by default.
     pub access_token_format: AccessTokenFormat,
+    /// How long a user stays signed in at most.
+    pub session_ttl: Lifetime,
+    /// How long a user stays signed in without coming back; never more than that.
+    pub session_idle_ttl: Lifetime,
+    /// What each way of signing in is worth.
+    pub levels: Levels,
+    /// What levels are called where a registration has no names of its own.
+    pub acr: AcrMap,
+    /// What the server holds itself to.
+    pub profile: Profile,
     /// What guards resources; the one named `default` is always among them.
     pub gates: Vec<GateSettings>,
     /// How the log is written.
@@ -146,18 +166,26 @@ impl Settings {
         let verify_header = reader.value("verify-header", |text| verify_header(text, asked));
         let max_header_bytes = reader.value("max-header-bytes", value::header_bytes);
         let max_connections = reader.value("max-connections", value::connections);
+        let user_header = reader.value("user-header", header_name);
         let client_address_header = reader.value("client-address-header", header_name);
         let request_id_header = reader.value("request-id-header", header_name);
         let whoami = reader.switch("whoami");
         let store = reader.value("store", StoreUrl::parse);
         let store_ca = reader.path("store-ca");
         let clients = reader.path("clients");
+        let users = reader.path("users");
         let outbound_ca = reader.path("outbound-ca");
         let outbound_allow_private = reader.switch("outbound-allow-private");
         let keys = reader.path("keys");
         let store_secret = reader.secret("store-secret-file");
         let access_token_ttl = reader.value("access-token-ttl", value::access_token_ttl);
         let access_token_format = reader.value("access-token-format", AccessTokenFormat::parse);
+        let refresh_token_ttl = reader.value("refresh-token-ttl", value::refresh_token_ttl);
+        let code_ttl = reader.value("code-ttl", value::code_ttl);
+        let session_ttl = reader.value("session-ttl", value::session_ttl);
+        let session_idle_ttl = reader.value("session-idle-ttl", value::session_ttl);
+        let profile = reader.value("profile", value::profile);
+        let (levels, acr) = reader.levels();
         let log_format = reader.value("log-format", LogFormat::parse);
         let log_level = reader.value("log-level", LogLevel::parse);
 
@@ -183,11 +211,13 @@ impl Settings {
                     "verify-header",
                     verify_header.as_ref().and_then(VerifyHeaderSetting::name),
                 ),
+                ("user-header", user_header.as_ref()),
                 ("client-address-header", client_address_header.as_ref()),
                 ("request-id-header", request_id_header.as_ref()),
             ],
         );
         cross::store(reader, store.as_ref());
+        cross::people(reader, profile, code_ttl, session_ttl, session_idle_ttl);
 
         Some(Self {
             issuer: issuer?,
@@ -209,12 +239,14 @@ impl Settings {
             verify_header: verify_header?,
             max_header_bytes: max_header_bytes?,
             max_connections: max_connections?,
+            user_header,
             client_address_header,
             request_id_header,
             whoami,
             store: store?,
             store_ca,
             clients: clients?,
+            users,
             outbound_ca,
             outbound_allow_private,
             keys: match (keys, store_secret) {
@@ -224,6 +256,13 @@ impl Settings {
             },
             access_token_ttl: access_token_ttl?,
             access_token_format: access_token_format?,
+            refresh_token_ttl: refresh_token_ttl?,
+            code_ttl: code_ttl?,
+            session_ttl: session_ttl?,
+            session_idle_ttl: session_idle_ttl?.min(session_ttl?),
+            levels,
+            acr,
+            profile: profile?,
             gates,
             log_format: log_format?,
             log_level: log_level?,

@@ -124,6 +124,12 @@ pub const FLAGS: &[Flag] = &[
         "Connections served at the same time; further ones wait.",
     ),
     one(
+        "user-header",
+        "NAME",
+        Words("none"),
+        "Header in which a trusted proxy names the user whom the web server has authenticated.",
+    ),
+    one(
         "client-address-header",
         "NAME",
         Words("none"),
@@ -160,6 +166,7 @@ pub const FLAGS: &[Flag] = &[
         Value("clients.json"),
         "Registrations of the clients.",
     ),
+    one("users", "FILE", Words("none"), "Local users."),
     one(
         "outbound-ca",
         "FILE",
@@ -189,10 +196,40 @@ pub const FLAGS: &[Flag] = &[
         "How long an access token lives.",
     ),
     one(
+        "refresh-token-ttl",
+        "DURATION",
+        Value("30d"),
+        "How long a refresh token lives.",
+    ),
+    one(
+        "code-ttl",
+        "DURATION",
+        Value("60s"),
+        "How long an authorization code lives, at most 10m, with --profile fapi2 60s.",
+    ),
+    one(
         "access-token-format",
         "F",
         Value("jwt"),
         "What access tokens are, jwt or opaque, where the registration says nothing.",
+    ),
+    one(
+        "session-ttl",
+        "DURATION",
+        Value("12h"),
+        "How long a user stays signed in at most.",
+    ),
+    one(
+        "session-idle-ttl",
+        "DURATION",
+        Value("1h"),
+        "How long a user stays signed in without coming back.",
+    ),
+    one(
+        "profile",
+        "P",
+        Value("oauth2"),
+        "What this server holds itself to: oauth2, or fapi2, which refuses whatever the FAPI 2.0 Security Profile forbids.",
     ),
     one(
         "log-format",
@@ -213,14 +250,8 @@ pub const FLAGS: &[Flag] = &[
 pub const LATER: &[&str] = &[
     "admin-token-file",
     "answer-cache",
-    "code-ttl",
-    "levels",
-    "profile",
-    "refresh-token-ttl",
     "registration",
     "registration-tokens",
-    "user-header",
-    "users",
 ];
 
 const fn one(

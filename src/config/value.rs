@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::oauth::profile::Profile;
 use crate::oauth::time::Lifetime;
 
 use super::finding::{Fault, shown};
@@ -92,14 +93,47 @@ pub(super) fn lifetime(text: &str) -> Result<Lifetime, Fault> {
 /// Reads how long an access token lives: at least a second, and not so long that it is no longer
 /// an access token.
 pub(super) fn access_token_ttl(text: &str) -> Result<Lifetime, Fault> {
-    const LONGEST: Lifetime = Lifetime::from_seconds(30 * 86_400);
+    bounded(text, "an access token", Lifetime::from_seconds(30 * DAY))
+}
+
+/// Reads how long a refresh token lives.
+pub(super) fn refresh_token_ttl(text: &str) -> Result<Lifetime, Fault> {
+    bounded(text, "a refresh token", Lifetime::from_seconds(3_650 * DAY))
+}
+
+/// Reads how long an authorization code lives: ten minutes at most (RFC 6749 section 4.1.2).
+pub(super) fn code_ttl(text: &str) -> Result<Lifetime, Fault> {
+    bounded(text, "an authorization code", Lifetime::from_seconds(600))
+}
+
+/// Reads how long a user stays signed in.
+pub(super) fn session_ttl(text: &str) -> Result<Lifetime, Fault> {
+    bounded(text, "a session", Lifetime::from_seconds(30 * DAY))
+}
+
+/// Reads what the deployment holds itself to.
+pub(super) fn profile(text: &str) -> Result<Profile, Fault> {
+    let found = Profile::ALL.iter().find(|profile| profile.name() == text);
+    found.copied().ok_or_else(|| {
+        let names: Vec<&str> = Profile::ALL.iter().map(|profile| profile.name()).collect();
+        Fault::new(
+            format!("{} is no profile", shown(text)),
+            format!("write one of {}", names.join(", ")),
+        )
+    })
+}
+
+/// In seconds.
+const DAY: u64 = 86_400;
+
+fn bounded(text: &str, of_what: &str, longest: Lifetime) -> Result<Lifetime, Fault> {
     let lifetime = lifetime(text)?;
-    if lifetime.seconds() > 0 && lifetime <= LONGEST {
+    if lifetime.seconds() > 0 && lifetime <= longest {
         return Ok(lifetime);
     }
     Err(Fault::new(
-        format!("{} is no lifetime for an access token", shown(text)),
-        format!("write a duration from 1s to {LONGEST}"),
+        format!("{} is no lifetime for {of_what}", shown(text)),
+        format!("write a duration from 1s to {longest}"),
     ))
 }
 
@@ -256,6 +290,14 @@ mod tests {
         for text in ["0s", "31d", "600", "10 m", ""] {
             assert!(access_token_ttl(text).is_err(), "{text}");
         }
+        for (parse, longest, beyond) in [
+            (refresh_token_ttl as fn(&str) -> _, "3650d", "3651d"),
+            (code_ttl, "10m", "601s"),
+            (session_ttl, "30d", "31d"),
+        ] {
+            assert!(parse(longest).is_ok() && parse("1s").is_ok(), "{longest}");
+            assert!(parse(beyond).is_err() && parse("0s").is_err(), "{beyond}");
+        }
         assert_eq!(lifetime("0s").map(Lifetime::seconds), Ok(0));
         for (text, expected) in [
             ("true", true),
@@ -282,5 +324,10 @@ mod tests {
         assert_eq!(fault.remedy, "write one of error, warn, info, debug, trace");
         assert!(AccessTokenFormat::parse("JWT").is_err());
         assert!(LogFormat::parse("").is_err());
+        for choice in Profile::ALL {
+            assert_eq!(profile(choice.name()), Ok(*choice));
+        }
+        let fault = profile("fapi").expect_err("no profile");
+        assert_eq!(fault.remedy, "write one of oauth2, fapi2");
     }
 }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
+use crate::user::{AcrMap, Levels};
+
 use super::ConfigError;
 use super::file::{self, InFile};
 use super::finding::{Fault, Finding, Source};
@@ -34,6 +36,8 @@ pub(super) struct Entry {
 pub struct Written {
     entries: Vec<(&'static Flag, Entry)>,
     gates: Vec<GateWritten>,
+    levels: Levels,
+    acr: AcrMap,
     findings: Vec<Finding>,
     file: Option<PathBuf>,
 }
@@ -69,6 +73,16 @@ impl Written {
     /// The gates of the file.
     pub(super) fn gates(&self) -> &[GateWritten] {
         &self.gates
+    }
+
+    /// What each way of signing in is worth.
+    pub(super) const fn levels(&self) -> Levels {
+        self.levels
+    }
+
+    /// What levels are called.
+    pub(super) const fn acr(&self) -> &AcrMap {
+        &self.acr
     }
 
     pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
@@ -110,6 +124,8 @@ pub fn written(
     let InFile {
         entries: mut in_file,
         gates,
+        levels,
+        acr,
         mut findings,
     } = in_file;
     for name in LATER {
@@ -138,6 +154,8 @@ pub fn written(
     Ok(Written {
         entries,
         gates,
+        levels,
+        acr,
         findings,
         file,
     })

@@ -32,6 +32,7 @@ use crate::grant::Context;
 use crate::key::set::KeySet;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::issuer::{BaseUrl, Issuer};
+use crate::oauth::profile::Profile;
 use crate::oauth::secret::{Digest, Secret};
 use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::documents::RemoteDocuments;
@@ -39,7 +40,7 @@ use crate::proxy::presented::Presented;
 use crate::record::{Changes, Key, Record};
 use crate::store::{Store, StoreError};
 use crate::token::read::{Live, Recognised, is_random, recognise};
-use crate::user::Users;
+use crate::user::{AcrMap, Levels, Users};
 use metrics::Metrics;
 
 /// Every endpoint under the issuer's path. Metadata lists what this lists.
@@ -96,15 +97,31 @@ pub struct Settings {
     pub access_token_ttl: Lifetime,
     /// Their form where a registration does not say.
     pub access_token_format: AccessTokenFormat,
+    /// How long refresh tokens live.
+    pub refresh_token_ttl: Lifetime,
+    /// How long authorization codes live.
+    pub code_ttl: Lifetime,
+    /// How long a user stays signed in at most.
+    pub session_ttl: Lifetime,
+    /// How long a user stays signed in without coming back.
+    pub session_idle_ttl: Lifetime,
+    /// What each way of signing in is worth.
+    pub levels: Levels,
+    /// What levels are called where a registration has no names of its own.
+    pub acr: AcrMap,
+    /// What the server holds itself to.
+    pub profile: Profile,
     /// Whether `whoami` is served.
     pub whoami: bool,
 }
 
-/// What is read from files and may be read again: registrations and what certificates rest on.
+/// What is read from files and may be read again: registrations, users and what certificates rest on.
 #[derive(Debug, Default)]
 pub struct Trust {
     /// The registered clients.
     pub clients: Arc<Registry>,
+    /// The local users.
+    pub users: Arc<Users>,
     /// What makes a certificate a verified one.
     pub belief: Belief,
 }

@@ -87,7 +87,9 @@ impl Router {
 mod tests {
     use super::*;
     use crate::client::registration::AccessTokenFormat;
+    use crate::oauth::profile::Profile;
     use crate::oauth::time::Lifetime;
+    use crate::user::{AcrMap, Levels};
 
     fn router(issuer: &str, mtls_base: Option<&str>, whoami: bool) -> Router {
         let settings = Settings {
@@ -95,6 +97,13 @@ mod tests {
             mtls_base: mtls_base.map(|base| base.parse().expect("a base")),
             access_token_ttl: Lifetime::from_seconds(600),
             access_token_format: AccessTokenFormat::Jwt,
+            refresh_token_ttl: Lifetime::from_seconds(600),
+            code_ttl: Lifetime::from_seconds(60),
+            session_ttl: Lifetime::from_seconds(600),
+            session_idle_ttl: Lifetime::from_seconds(600),
+            levels: Levels::default(),
+            acr: AcrMap::default(),
+            profile: Profile::OAuth2,
             whoami,
         };
         let gates = ["default", "orders"].map(|name| name.parse().expect("a name"));

@@ -53,6 +53,7 @@ pub struct Presented {
     seen: Option<(Arc<Known>, [u8; 32])>,
     verdict: Verdict,
     trusted: bool,
+    user: Option<String>,
     address: Option<IpAddr>,
     request_id: Option<String>,
 }
@@ -118,6 +119,7 @@ impl Window {
             seen,
             verdict: located.verdict().clone(),
             trusted: located.trusted(),
+            user: located.user().map(str::to_owned),
             address: located.address(),
             request_id: located.request_id().map(str::to_owned),
         })
@@ -161,6 +163,7 @@ impl Presented {
             seen: Some((Arc::new(known), fingerprint)),
             verdict: Verdict::Success,
             trusted: true,
+            user: None,
             address: None,
             request_id: None,
         }
@@ -172,6 +175,7 @@ impl Presented {
             seen: None,
             verdict: Verdict::NotAsked,
             trusted: false,
+            user: None,
             address: None,
             request_id: None,
         }
@@ -205,6 +209,12 @@ impl Presented {
     /// Whether a trusted web server sent the request.
     pub fn is_from_trusted_proxy(&self) -> bool {
         self.trusted
+    }
+
+    /// The user whom the web server has authenticated (`--user-header`): text without control characters,
+    /// of 256 octets at most. Only ever from a trusted web server.
+    pub fn user(&self) -> Option<&str> {
+        self.user.as_deref()
     }
 
     /// Where the request came from, as the web server says; for the log.

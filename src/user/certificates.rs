@@ -295,34 +295,26 @@ mod tests {
 
     #[test]
     fn names_need_a_verified_certificate_and_thumbprints_do_not() {
+        // The impostor bears the name of the one whom it imitates.
+        assert_eq!(subject("impostor"), subject("rsa"));
         let users = Users::read(
             &json!([
                 {"username": "by-name", "certificates": [{"subject_dn": subject("p256").to_lowercase()}]},
+                {"username": "imitated", "certificates": [{"subject_dn": subject("rsa")}]},
                 {"username": "by-itself", "certificates": [
                     {"x5t#S256": thumbprint("self-p256")}, {"x5t#S256": thumbprint("expired")}]},
-                {"username": "forged", "certificates": [{"subject_dn": subject("impostor")}]},
             ])
             .to_string(),
-        );
-        // The impostor bears the name of the one whom it imitates.
-        let users = users.unwrap_or_else(|_| {
-            Users::read(
-                &json!([
-                    {"username": "by-name", "certificates": [{"subject_dn": subject("p256").to_lowercase()}]},
-                    {"username": "by-itself", "certificates": [
-                        {"x5t#S256": thumbprint("self-p256")}, {"x5t#S256": thumbprint("expired")}]},
-                ])
-                .to_string(),
-            )
-            .expect("users")
-        });
+        )
+        .expect("users");
         let none = Belief::default();
         for (name, believing, not) in [
             ("p256", Ok(Some("by-name")), Err("unverified")),
             ("self-p256", Ok(Some("by-itself")), Ok(Some("by-itself"))),
             ("impostor", Err("unverified"), Err("unverified")),
             ("expired", Err("outside_validity"), Err("outside_validity")),
-            ("rsa", Ok(None), Ok(None)),
+            ("rsa", Ok(Some("imitated")), Err("unverified")),
+            ("p384", Ok(None), Ok(None)),
         ] {
             let own = |found: Result<Option<&str>, _>| found.map(|user| user.map(str::to_owned));
             assert_eq!(mapped(&users, &belief(), name), own(believing), "{name}");

@@ -5,9 +5,11 @@
 
 mod acr;
 mod certificates;
+pub mod claims;
 mod file;
 mod level;
 pub mod password;
+pub mod session;
 pub mod throttle;
 pub mod totp;
 
