@@ -20,6 +20,11 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// A redirection to a registered address with those parameters (RP-Initiated Logout section 3).
+    pub fn back_to(uri: &str, parameters: &[(&str, &str)]) -> Self {
+        Self::to(uri, ResponseMode::Query, parameters.iter().copied())
+    }
+
     /// An answer to that redirection URI.
     pub(super) fn to<'a>(
         redirect_uri: &str,

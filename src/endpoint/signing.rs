@@ -12,6 +12,7 @@ use crate::key::algorithm::SigningAlgorithm;
 use crate::key::jwe::{self, Encryption, EncryptionKey};
 use crate::key::signing::SigningKey;
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::secret::Secret;
 use crate::oauth::time::Timestamp;
 use crate::token::id_token::{self, IdToken};
 
@@ -52,33 +53,41 @@ impl Server {
         access_token: Option<&str>,
         code: Option<&str>,
         now: Timestamp,
-    ) -> Result<crate::oauth::secret::Secret, OAuthError> {
+    ) -> Result<Secret, OAuthError> {
         let people = client.people();
         let algorithm = people.id_token_alg();
         let key = self.signer(SignBy::Only(algorithm), now).await?;
         let claims = token.claims(algorithm, access_token, code);
         let signed = sign(key, id_token::TYPE, &claims).await?;
-        self.encrypted(client, signed, people.id_token_encryption(), now)
-            .await
-            .map(crate::oauth::secret::Secret::new)
+        self.encrypted(
+            client,
+            signed,
+            Some("JWT"),
+            people.id_token_encryption(),
+            now,
+        )
+        .await
+        .map(Secret::new)
     }
 
-    /// A signed JWT, encrypted to the client if it is registered so (OpenID Connect Core section 10.2).
+    /// Something for that client, encrypted if it is registered so (OpenID Connect Core section 10.2); `cty`
+    /// is `JWT` for what has been signed.
     ///
     /// # Errors
     /// The client's key cannot be had.
     pub(super) async fn encrypted(
         &self,
         client: &ClientRegistration,
-        signed: String,
+        content: String,
+        cty: Option<&str>,
         encryption: Option<Encryption>,
         now: Timestamp,
     ) -> Result<String, OAuthError> {
         let Some(encryption) = encryption else {
-            return Ok(signed);
+            return Ok(content);
         };
         let key = self.encryption_key(client, encryption, now).await?;
-        jwe::nested(&signed, &key, encryption).map_err(broken)
+        jwe::encrypt(content.as_bytes(), cty, &key, encryption).map_err(broken)
     }
 
     /// The client's key for that: of its registration, or as it stands at its `jwks_uri` now.

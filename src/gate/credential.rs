@@ -81,8 +81,8 @@ pub fn read<'a>(gate: &Gate, asked: &Asked<'a>) -> Result<Credential<'a>, Refuse
     Ok(Credential::Token(token))
 }
 
-/// RFC 6750 section 2.1: `b64token`.
-fn is_b64token(text: &str) -> bool {
+/// Whether that is a `b64token` (RFC 6750 section 2.1).
+pub fn is_b64token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     !body.is_empty()
         && body.bytes().all(|b| {

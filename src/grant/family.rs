@@ -113,7 +113,7 @@ impl<'a> InFamily<'a> {
     pub(super) fn scope_left(&self, ask: &Ask<'_>) -> Scope {
         self.family
             .scope
-            .within(ask.client.registration().scope_for_people())
+            .within(ask.client.registration().people().scope())
     }
 
     /// Whom the token is for: of what was granted the resources asked for (RFC 8707 section 2.2), else all.

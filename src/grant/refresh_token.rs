@@ -2,6 +2,7 @@
 
 use super::family::{self, InFamily};
 use super::{Ask, Grant, Granted, Refusal};
+use crate::client::AuthenticatedClient;
 use crate::client::people::RefreshBinding;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
@@ -29,7 +30,7 @@ impl Grant for Refresh {
         let (found, record) = InFamily::found(ask, "the refresh token")?;
         let token = RefreshToken::read(record, ask.context.now)
             .ok_or_else(|| family::refused("the refresh token has expired"))?;
-        held(ask, &token)?;
+        held(ask.client, &token)?;
         if token.rotated {
             return Err(found.ended(
                 "the refresh token was used before, so that all its authorization gave has ended",
@@ -64,9 +65,9 @@ impl Grant for Refresh {
 ///
 /// # Errors
 /// `invalid_grant`; the token stays good for its owner.
-pub fn held(ask: &Ask<'_>, token: &RefreshToken) -> Result<(), OAuthError> {
-    let registration = ask.client.registration();
-    let certificate = ask.client.certificate();
+pub fn held(client: &AuthenticatedClient, token: &RefreshToken) -> Result<(), OAuthError> {
+    let registration = client.registration();
+    let certificate = client.certificate();
     let holds = |hold: &Hold| certificate.is_some_and(|certificate| hold.holds(certificate));
     let wrong = |cause: &str| {
         Err(family::refused("the refresh token is bound to another certificate").because(cause))

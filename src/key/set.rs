@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::algorithm::SigningAlgorithm;
+use super::envelope::Envelope;
 use super::error::KeyError;
 use super::pem::KeyFile;
 use super::signing::SigningKey;

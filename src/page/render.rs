@@ -185,7 +185,9 @@ fn version(stylesheet: &str) -> String {
         .chain_update(stylesheet)
         .chain_update(Pages::SCRIPT)
         .finalize();
-    digest[..6].iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+    digest[..6]
+        .iter()
+        .fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
 }
 
 /// For the case that cannot be.

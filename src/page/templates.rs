@@ -162,7 +162,10 @@ fn remedy(kind: ErrorKind) -> String {
         }
         ErrorKind::TemplateNotFound => {
             let names: Vec<&str> = TEMPLATES.iter().map(|(name, _)| *name).collect();
-            return format!("name one of {}, or {BUILT_IN} and one of them", names.join(", "));
+            return format!(
+                "name one of {}, or {BUILT_IN} and one of them",
+                names.join(", ")
+            );
         }
         ErrorKind::UnknownFilter => "use a filter of minijinja, or with",
         ErrorKind::UnknownFunction | ErrorKind::UnknownTest | ErrorKind::UnknownMethod => {

@@ -182,6 +182,13 @@ impl Changes {
         self
     }
 
+    /// These and those, all in one step.
+    pub fn and(mut self, others: Self) -> Self {
+        self.conditions.extend(others.conditions);
+        self.operations.extend(others.operations);
+        self
+    }
+
     /// The conditions, in the order they were stated.
     pub fn conditions(&self) -> &[(Key, Condition)] {
         &self.conditions

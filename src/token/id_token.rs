@@ -7,6 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::family::Family;
 use crate::key::algorithm::SigningAlgorithm;
+use crate::key::claims::{self, AudienceClaim};
+use crate::key::jws::UnverifiedJws;
+use crate::key::set::KeySet;
 use crate::oauth::time::{Lifetime, Timestamp};
 
 /// `typ` of an ID token.
@@ -75,6 +78,35 @@ impl IdToken {
     fn put(&mut self, name: &str, value: Value) {
         self.claims.insert(name.to_owned(), value);
     }
+}
+
+/// What an ID token of ours that comes back as a hint says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// `sub`.
+    pub subject: String,
+    /// `aud`: the client that it was issued to.
+    pub client_id: String,
+    /// `sid`.
+    pub session: Option<String>,
+}
+
+/// Reads an ID token as a hint (OpenID Connect Core section 3.1.2.1, RP-Initiated Logout section 2): it must
+/// be ours, signed by a key that still counts; that it has expired says nothing. One that was encrypted to
+/// its client is not ours to read: the client is to decrypt it first.
+pub fn hint(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Option<Hint> {
+    let jws = UnverifiedJws::parse(text).ok()?;
+    let verified = jws.verify_own(keys, TYPE, now).ok()?;
+    let all = verified.claims();
+    let string = |name| claims::text(all, name).ok()?.map(str::to_owned);
+    if string("iss")? != issuer {
+        return None;
+    }
+    Some(Hint {
+        subject: string("sub")?,
+        client_id: AudienceClaim::read(all).ok()??.sole()?.to_owned(),
+        session: string("sid"),
+    })
 }
 
 /// The left half of the digest that the algorithm signs (OpenID Connect Core section 3.1.3.6); Ed25519 signs

@@ -68,7 +68,10 @@ impl SessionCookie {
     pub fn parse(text: &str) -> Option<Self> {
         let (id, secret) = text.split_once('.')?;
         let secret = (secret.len() == 43).then(|| Secret::new(secret.to_owned()))?;
-        Some(Self { id: SessionId::parse(id)?, secret })
+        Some(Self {
+            id: SessionId::parse(id)?,
+            secret,
+        })
     }
 
     /// Which session.
@@ -185,6 +188,21 @@ impl Session {
         }
     }
 
+    /// The same session after a second factor, for a browser with a new cookie. When its user signed in, it
+    /// stays: nobody showed the first factor again.
+    #[must_use]
+    pub fn raised(self, cookie: &SessionCookie, now: Timestamp) -> Self {
+        Self {
+            secret: cookie.digest().to_base64url(),
+            factors: Factors {
+                totp: true,
+                ..self.factors
+            },
+            seen: now,
+            ..self
+        }
+    }
+
     /// The session of that cookie, whether or not it is still good for anything but ending it.
     pub fn of(cookie: &SessionCookie, record: &Record) -> Option<Self> {
         let session: Self = serde_json::from_slice(&record.value).ok()?;
@@ -213,7 +231,10 @@ impl Session {
 
     /// Whether the user allowed that client all of this.
     pub fn allowed(&self, client_id: &str, asked: &Scope) -> bool {
-        let given = self.consents.get(client_id).and_then(|text| Scope::parse(text).ok());
+        let given = self
+            .consents
+            .get(client_id)
+            .and_then(|text| Scope::parse(text).ok());
         given.is_some_and(|given| asked.beyond(&given).is_none())
     }
 
@@ -236,16 +257,21 @@ impl Session {
 
     /// Ends everything that it gave.
     pub fn end(&self, issuer: &str, changes: Changes) -> Changes {
-        self.given
-            .iter()
-            .fold(changes, |changes, given| changes.delete(given.family.key(issuer)))
+        self.given.iter().fold(changes, |changes, given| {
+            changes.delete(given.family.key(issuer))
+        })
     }
 
     /// The record. It outlives the session for as long as refresh tokens may, so that logout finds them.
     ///
     /// # Errors
     /// The library cannot write it.
-    pub fn record(&self, limits: Limits, refresh_token_ttl: Lifetime, now: Timestamp) -> Result<Record, serde_json::Error> {
+    pub fn record(
+        &self,
+        limits: Limits,
+        refresh_token_ttl: Lifetime,
+        now: Timestamp,
+    ) -> Result<Record, serde_json::Error> {
         let browser = self.began.after(limits.absolute);
         let tokens = now.after(refresh_token_ttl);
         Ok(Record {
