@@ -69,3 +69,89 @@ fn encode(text: &str, into: &mut String) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn location(uri: &str, mode: ResponseMode, parameters: &[(&str, &str)]) -> String {
+        match Answer::to(uri, mode, parameters.iter().copied()) {
+            Answer::Redirect(location) => location,
+            Answer::FormPost { .. } => panic!("a form"),
+        }
+    }
+
+    #[test]
+    fn appended_to_what_is_there() {
+        use ResponseMode::{Fragment, Query};
+        let two = [("code", "c"), ("state", "s t&u")];
+        for (uri, mode, expected) in [
+            (
+                "https://a.example/cb",
+                Query,
+                "https://a.example/cb?code=c&state=s%20t%26u",
+            ),
+            (
+                "https://a.example/cb?x=1",
+                Query,
+                "https://a.example/cb?x=1&code=c&state=s%20t%26u",
+            ),
+            (
+                "https://a.example/cb?",
+                Query,
+                "https://a.example/cb?code=c&state=s%20t%26u",
+            ),
+            (
+                "https://a.example/cb?x&",
+                Query,
+                "https://a.example/cb?x&code=c&state=s%20t%26u",
+            ),
+            (
+                "https://a.example",
+                Query,
+                "https://a.example?code=c&state=s%20t%26u",
+            ),
+            (
+                "com.example.app:/cb",
+                Query,
+                "com.example.app:/cb?code=c&state=s%20t%26u",
+            ),
+            (
+                "https://a.example/cb?x=1",
+                Fragment,
+                "https://a.example/cb?x=1#code=c&state=s%20t%26u",
+            ),
+        ] {
+            assert_eq!(location(uri, mode, &two), expected);
+        }
+    }
+
+    /// OA-18 and response splitting: whatever the value is, it comes back, and nothing else comes with it.
+    #[test]
+    fn values_come_back_and_end_nothing() {
+        let mut hostile = String::from("\r\nSet-Cookie: a=b\0\t\"'<>\\^`{|}%0d%0a+ é€😀");
+        hostile.push_str(":/?#[]@!$&'()*+,;=");
+        hostile.push_str(&"x~-._".repeat(400));
+        for mode in [ResponseMode::Query, ResponseMode::Fragment] {
+            let location = location("https://a.example/cb", mode, &[("state", &hostile)]);
+            assert!(location.bytes().all(|byte| byte.is_ascii_graphic()));
+            let (_, sent) = location.split_at("https://a.example/cb?".len());
+            assert!(!sent.contains(['?', '#', '&', '+']));
+            let form = crate::oauth::form::Form::parse(sent.as_bytes()).expect("a form");
+            assert_eq!(form.value("state"), Some(hostile.as_str()));
+            assert_eq!(form.pairs().count(), 1);
+        }
+        let form = Answer::to(
+            "https://a.example/cb",
+            ResponseMode::FormPost,
+            [("state", hostile.as_str())].into_iter(),
+        );
+        assert_eq!(
+            form,
+            Answer::FormPost {
+                action: "https://a.example/cb".to_owned(),
+                fields: vec![("state".to_owned(), hostile)],
+            }
+        );
+    }
+}

@@ -43,3 +43,40 @@ impl Prompt {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// OC-03, OC-04.
+    #[test]
+    fn none_goes_with_no_other() {
+        let none = Prompt {
+            none: true,
+            ..Prompt::default()
+        };
+        let both = Prompt {
+            login: true,
+            consent: true,
+            ..Prompt::default()
+        };
+        let select = Prompt {
+            select_account: true,
+            ..Prompt::default()
+        };
+        for (text, expected) in [
+            (None, Some(Prompt::default())),
+            (Some("none"), Some(none)),
+            (Some("consent login"), Some(both)),
+            (Some("login  consent login"), Some(both)),
+            (Some("select_account"), Some(select)),
+            (Some("none login"), None),
+            (Some("consent none"), None),
+            (Some("None"), None),
+            (Some("create"), None),
+            (Some("login,consent"), None),
+        ] {
+            assert_eq!(Prompt::read(text).ok(), expected, "{text:?}");
+        }
+    }
+}

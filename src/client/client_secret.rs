@@ -4,6 +4,7 @@
 use super::credentials::Proof;
 use super::metadata::Metadata;
 use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
+use crate::oauth::profile::Profile;
 use crate::oauth::secret::Digest;
 use crate::oauth::time::Timestamp;
 
@@ -24,7 +25,11 @@ impl Method for ClientSecretBasic {
         MEMBERS
     }
 
-    fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction> {
+    fn enrol(
+        &self,
+        metadata: &Metadata,
+        _profile: Profile,
+    ) -> Result<Box<dyn Authenticator>, Contradiction> {
         Registered::enrol(metadata, true)
     }
 }
@@ -38,7 +43,11 @@ impl Method for ClientSecretPost {
         MEMBERS
     }
 
-    fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction> {
+    fn enrol(
+        &self,
+        metadata: &Metadata,
+        _profile: Profile,
+    ) -> Result<Box<dyn Authenticator>, Contradiction> {
         Registered::enrol(metadata, false)
     }
 }

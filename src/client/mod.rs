@@ -7,9 +7,11 @@
 pub mod belief;
 mod client_secret;
 pub mod credentials;
+mod fapi2;
 #[cfg(test)]
 mod fixtures;
 mod keys;
+mod members;
 pub mod metadata;
 mod none;
 pub mod people;
@@ -63,8 +65,12 @@ pub trait Method: Sync {
         false
     }
 
-    /// Makes what authenticates this one client, from its metadata.
-    fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction>;
+    /// Makes what authenticates this one client, from its metadata, as that profile has it.
+    fn enrol(
+        &self,
+        metadata: &Metadata,
+        profile: Profile,
+    ) -> Result<Box<dyn Authenticator>, Contradiction>;
 }
 
 /// Authenticates one client.
@@ -193,13 +199,12 @@ impl Registry {
 
     /// The same where a profile is in force: what it forbids is wrong as well.
     pub fn read_under(text: &str, profile: Profile) -> Result<Self, Vec<Problem>> {
-        let _ = profile;
         let (items, mut problems) = metadata::read(text);
         let mut clients: HashMap<ClientId, Arc<ClientRegistration>> =
             HashMap::with_capacity(items.len());
         for (line, metadata) in items {
             let named = metadata.client_id.clone();
-            match ClientRegistration::from_metadata(metadata) {
+            match ClientRegistration::from_metadata(metadata, profile) {
                 Ok(registration) => {
                     let id = registration.client_id().clone();
                     if clients.insert(id, Arc::new(registration)).is_some() {

@@ -2,6 +2,7 @@
 
 use super::metadata::Metadata;
 use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
+use crate::oauth::profile::Profile;
 
 /// The method.
 pub(super) struct None;
@@ -15,7 +16,11 @@ impl Method for None {
         &[]
     }
 
-    fn enrol(&self, _metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction> {
+    fn enrol(
+        &self,
+        _metadata: &Metadata,
+        _profile: Profile,
+    ) -> Result<Box<dyn Authenticator>, Contradiction> {
         Ok(Box::new(Public))
     }
 }

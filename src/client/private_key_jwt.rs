@@ -11,6 +11,7 @@ use crate::key::JwsError;
 use crate::key::algorithm::VerificationAlgorithm;
 use crate::key::claims::{self, AudienceClaim, TimeClaims};
 use crate::key::jws::{UnverifiedJws, VerifiedJws};
+use crate::oauth::profile::Profile;
 use crate::oauth::secret::Digest;
 use crate::oauth::time::{Lifetime, Timestamp};
 use crate::record::{Key, Kind, Record};
@@ -37,7 +38,11 @@ impl Method for PrivateKeyJwt {
         &["token_endpoint_auth_signing_alg"]
     }
 
-    fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction> {
+    fn enrol(
+        &self,
+        metadata: &Metadata,
+        profile: Profile,
+    ) -> Result<Box<dyn Authenticator>, Contradiction> {
         let keys = keys::enrol(metadata, self.name())?;
         if let Some(keys) = &keys
             && !keys.keys().keys().iter().any(|key| key.key().is_some())
@@ -48,6 +53,7 @@ impl Method for PrivateKeyJwt {
             ));
         }
         let algorithms = match metadata.token_endpoint_auth_signing_alg.as_deref() {
+            None if profile.is_fapi2() => VerificationAlgorithm::FAPI.to_vec(),
             None => VerificationAlgorithm::ALL.to_vec(),
             Some(name) => vec![name.parse().map_err(|error| {
                 Contradiction::new("token_endpoint_auth_signing_alg", format!("{error}"))

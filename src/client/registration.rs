@@ -3,13 +3,17 @@
 
 use std::fmt;
 
-use super::metadata::{Metadata, OneOrMany};
-use super::people::People;
-use super::{Authenticator, Contradiction, METHODS, Method};
+use super::members::{
+    choice, client_id, foreign_members, grant_types, jwks_uri, method, names,
+    whoever_proves_nothing,
+};
+use super::metadata::Metadata;
+use super::people::{Known, People};
+use super::{Authenticator, Contradiction, Method, fapi2};
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::jwk::JwkSet;
 use crate::oauth::ClientId;
-use crate::oauth::nearest::nearest;
+use crate::oauth::profile::Profile;
 use crate::oauth::scope::Scope;
 
 /// The form of an access token.
@@ -42,22 +46,13 @@ impl AccessTokenFormat {
     }
 }
 
-/// The grants that INTERFACE and registrations know; a registration may name one that this version
-/// does not offer yet, and gets `unsupported_grant_type` when it asks for it.
-const GRANT_TYPES: &[&str] = &[
-    "client_credentials",
-    "authorization_code",
-    "refresh_token",
-    "implicit",
-    "urn:ietf:params:oauth:grant-type:token-exchange",
-];
-
 /// A client that may ask for tokens.
 pub struct ClientRegistration {
     client_id: ClientId,
     name: Option<String>,
     method: &'static dyn Method,
     authenticator: Box<dyn Authenticator>,
+    jwks: Option<JwkSet>,
     jwks_uri: Option<String>,
     bound: bool,
     grant_types: Vec<String>,
@@ -72,18 +67,26 @@ pub struct ClientRegistration {
 
 impl ClientRegistration {
     /// Makes sense of what is written, or says every member that makes none.
-    pub fn from_metadata(mut metadata: Metadata) -> Result<Self, Vec<Contradiction>> {
+    /// Under FAPI 2.0 what that profile forbids is wrong as well.
+    pub fn from_metadata(
+        mut metadata: Metadata,
+        profile: Profile,
+    ) -> Result<Self, Vec<Contradiction>> {
         let mut wrong = Vec::new();
         let client_id = client_id(&metadata).map_err(|w| wrong.push(w)).ok();
         let method = method(&metadata).map_err(|w| wrong.push(w)).ok();
         let authenticator = method.and_then(|method| {
             foreign_members(&metadata, method, &mut wrong);
-            method.enrol(&metadata).map_err(|w| wrong.push(w)).ok()
+            method
+                .enrol(&metadata, profile)
+                .map_err(|w| wrong.push(w))
+                .ok()
         });
         let jwks_uri = jwks_uri(&metadata)
             .map_err(|w| wrong.push(w))
             .ok()
             .flatten();
+        let names_grants = metadata.grant_types.is_some();
         let grant_types = grant_types(&mut metadata).map_err(|w| wrong.push(w)).ok();
         let bound = metadata
             .tls_client_certificate_bound_access_tokens
@@ -125,17 +128,39 @@ impl ClientRegistration {
         )
         .map_err(|w| wrong.push(w))
         .ok();
-        later_members(&metadata, &mut wrong);
-        let confidential = method.is_some_and(|method| method.name() != "none");
-        let people = People::read(&metadata, confidential, bound, &mut wrong);
         whoever_proves_nothing(&metadata, &mut wrong);
         // A private key is out in the open, whether or not the method reads the set.
-        if let Some(jwks) = &metadata.jwks
-            && !wrong.iter().any(|known| known.member == "jwks")
-            && let Err(error) = JwkSet::registered(jwks)
-        {
-            wrong.push(Contradiction::new("jwks", error.to_string()));
-        }
+        let jwks = metadata
+            .jwks
+            .as_ref()
+            .and_then(|jwks| match JwkSet::registered(jwks) {
+                Ok(jwks) => Some(jwks),
+                Err(error) => {
+                    if !wrong.iter().any(|known| known.member == "jwks") {
+                        wrong.push(Contradiction::new("jwks", error.to_string()));
+                    }
+                    None
+                }
+            });
+        // Whoever has no method that is known is told of that, and not what the wrong one would lead to.
+        let people = match (method, &grant_types) {
+            (Some(method), Some(grant_types)) => {
+                let known = Known {
+                    metadata: &metadata,
+                    confidential: method.name() != "none",
+                    bound,
+                    grant_types,
+                    names_grants,
+                    profile,
+                };
+                let people = People::read(&known, &mut wrong);
+                if profile.is_fapi2() {
+                    fapi2::forbidden(&known, method, &people, &mut wrong);
+                }
+                Some(people)
+            }
+            _ => None,
+        };
         let made = (|| {
             Some(Self {
                 client_id: client_id?,
@@ -151,7 +176,8 @@ impl ClientRegistration {
                 access_token_format: access_token_format?,
                 introspect_any: metadata.introspect_any.unwrap_or(false),
                 introspection_alg: introspection_alg?,
-                people,
+                jwks,
+                people: people?,
             })
         })();
         match made {
@@ -183,6 +209,11 @@ impl ClientRegistration {
     /// What authenticates it.
     pub fn authenticator(&self) -> &dyn Authenticator {
         self.authenticator.as_ref()
+    }
+
+    /// Its keys, if they are in the registration.
+    pub fn jwks(&self) -> Option<&JwkSet> {
+        self.jwks.as_ref()
     }
 
     /// Where its keys are, if they are not in the registration.
@@ -246,218 +277,6 @@ impl fmt::Debug for ClientRegistration {
     }
 }
 
-fn client_id(metadata: &Metadata) -> Result<ClientId, Contradiction> {
-    let Some(text) = metadata.client_id.as_deref() else {
-        return Err(Contradiction::new(
-            "client_id",
-            "it is missing; write the identifier that the client will use",
-        ));
-    };
-    ClientId::parse(text).map_err(|error| Contradiction::new("client_id", error.to_string()))
-}
-
-fn method(metadata: &Metadata) -> Result<&'static dyn Method, Contradiction> {
-    // RFC 7591 section 2 names the default.
-    let name = metadata
-        .token_endpoint_auth_method
-        .as_deref()
-        .unwrap_or("client_secret_basic");
-    METHODS
-        .iter()
-        .copied()
-        .find(|method| method.name() == name)
-        .ok_or_else(|| {
-            let known = METHODS.iter().map(|method| method.name());
-            let hint = nearest(name, known.clone())
-                .map_or_else(String::new, |near| format!("; did you mean {near}?"));
-            let known: Vec<_> = known.collect();
-            Contradiction::new(
-                "token_endpoint_auth_method",
-                format!(
-                    "there is no method {name:?}; one of {}{hint}",
-                    known.join(", ")
-                ),
-            )
-        })
-}
-
-/// Whether the registration has that member, of those that only some methods read.
-fn has(metadata: &Metadata, member: &str) -> bool {
-    match member {
-        "tls_client_auth_subject_dn" => metadata.tls_client_auth_subject_dn.is_some(),
-        "tls_client_auth_san_dns" => metadata.tls_client_auth_san_dns.is_some(),
-        "tls_client_auth_san_uri" => metadata.tls_client_auth_san_uri.is_some(),
-        "tls_client_auth_san_ip" => metadata.tls_client_auth_san_ip.is_some(),
-        "tls_client_auth_san_email" => metadata.tls_client_auth_san_email.is_some(),
-        "tls_client_auth_alternatives" => metadata.tls_client_auth_alternatives.is_some(),
-        "tls_client_auth_trust_anchors" => metadata.tls_client_auth_trust_anchors.is_some(),
-        "client_secret" => metadata.client_secret.is_some(),
-        "client_secret_sha256" => metadata.client_secret_sha256.is_some(),
-        "token_endpoint_auth_signing_alg" => metadata.token_endpoint_auth_signing_alg.is_some(),
-        _ => false,
-    }
-}
-
-/// A member that belongs to another method says that somebody believes it to be in force.
-fn foreign_members(metadata: &Metadata, method: &dyn Method, wrong: &mut Vec<Contradiction>) {
-    let mut members: Vec<&str> = METHODS
-        .iter()
-        .flat_map(|other| other.members())
-        .copied()
-        .collect();
-    members.sort_unstable();
-    members.dedup();
-    for member in members {
-        if has(metadata, member) && !method.members().contains(&member) {
-            wrong.push(Contradiction::new(
-                member,
-                format!("token_endpoint_auth_method {} does not read it; take it out or change the method", method.name()),
-            ));
-        }
-    }
-}
-
-fn jwks_uri(metadata: &Metadata) -> Result<Option<String>, Contradiction> {
-    let Some(uri) = metadata.jwks_uri.as_deref() else {
-        return Ok(None);
-    };
-    if metadata.jwks.is_some() {
-        return Err(Contradiction::new(
-            "jwks_uri",
-            "jwks is there as well; keep one of them",
-        ));
-    }
-    let parsed = url::Url::parse(uri)
-        .map_err(|error| Contradiction::new("jwks_uri", format!("it is not a URL: {error}")))?;
-    let clean =
-        parsed.username().is_empty() && parsed.password().is_none() && parsed.fragment().is_none();
-    if !matches!(parsed.scheme(), "https" | "http") || !clean || !parsed.has_host() {
-        return Err(Contradiction::new(
-            "jwks_uri",
-            "write an https URL without user information and fragment",
-        ));
-    }
-    Ok(Some(uri.to_owned()))
-}
-
-/// RFC 7591 section 2 makes `authorization_code` the default. A client without a redirect URI could
-/// not use it, so that in the file such a one is meant for `client_credentials`.
-fn grant_types(metadata: &mut Metadata) -> Result<Vec<String>, Contradiction> {
-    let public = metadata.token_endpoint_auth_method.as_deref() == Some("none");
-    let Some(named) = metadata.grant_types.take() else {
-        let redirects = metadata
-            .redirect_uris
-            .as_ref()
-            .is_some_and(|uris| !uris.is_empty());
-        let default = if redirects || public {
-            "authorization_code"
-        } else {
-            "client_credentials"
-        };
-        return Ok(vec![default.to_owned()]);
-    };
-    for name in &named {
-        if !GRANT_TYPES.contains(&name.as_str()) {
-            let hint = nearest(name, GRANT_TYPES.iter().copied())
-                .map_or_else(String::new, |near| format!("; did you mean {near}?"));
-            return Err(Contradiction::new(
-                "grant_types",
-                format!(
-                    "there is no grant {name:?}; known are {}{hint}",
-                    GRANT_TYPES.join(", ")
-                ),
-            ));
-        }
-    }
-    Ok(named)
-}
-
-/// A list of audiences or resource identifiers.
-fn names(member: &'static str, written: Option<OneOrMany>) -> Result<Vec<String>, Contradiction> {
-    let names = written.map(OneOrMany::into_list).unwrap_or_default();
-    for name in &names {
-        let printable = name.bytes().all(|byte| matches!(byte, 0x21..=0x7e));
-        if name.is_empty() || name.len() > 2048 || !printable {
-            return Err(Contradiction::new(
-                member,
-                format!(
-                    "{name:?} is not an identifier: write a URI such as https://api.example.com"
-                ),
-            ));
-        }
-    }
-    Ok(names)
-}
-
-/// One of a few words.
-fn choice<T>(
-    member: &'static str,
-    written: Option<&str>,
-    read: impl FnOnce(&str) -> Option<T>,
-    known: &str,
-) -> Result<Option<T>, Contradiction> {
-    let Some(text) = written else {
-        return Ok(None);
-    };
-    match read(text) {
-        Some(choice) => Ok(Some(choice)),
-        None => Err(Contradiction::new(
-            member,
-            format!("{text:?} is not known; write {known}"),
-        )),
-    }
-}
-
-/// What a client that anybody can claim to be may not have.
-fn whoever_proves_nothing(metadata: &Metadata, wrong: &mut Vec<Contradiction>) {
-    if metadata.token_endpoint_auth_method.as_deref() != Some("none") {
-        return;
-    }
-    if metadata.introspect_any == Some(true) {
-        wrong.push(Contradiction::new(
-            "introspect_any",
-            "only clients that authenticate may introspect; take it out, or choose another token_endpoint_auth_method than none",
-        ));
-    }
-    if metadata.refresh_token_binding.as_deref() == Some("client") {
-        wrong.push(Contradiction::new(
-            "refresh_token_binding",
-            "client is for clients that authenticate; write certificate or key, or choose another token_endpoint_auth_method than none",
-        ));
-    }
-}
-
-/// The members whose features come later are held to their words all the same.
-fn later_members(metadata: &Metadata, wrong: &mut Vec<Contradiction>) {
-    for (member, written, known) in [
-        (
-            "refresh_token_binding",
-            &metadata.refresh_token_binding,
-            &["certificate", "key", "client"][..],
-        ),
-        (
-            "refresh_token_rotation",
-            &metadata.refresh_token_rotation,
-            &["always", "never"],
-        ),
-        (
-            "pkce",
-            &metadata.pkce,
-            &["required", "optional", "", "S256", "plain"],
-        ),
-    ] {
-        if let Some(text) = written
-            && !known.contains(&text.as_str())
-        {
-            let known: Vec<_> = known.iter().map(|word| format!("{word:?}")).collect();
-            wrong.push(Contradiction::new(
-                member,
-                format!("{text:?} is not known; write one of {}", known.join(", ")),
-            ));
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::metadata;
@@ -468,7 +287,7 @@ mod tests {
         let (read, problems) = metadata::read(&format!("[{{{members}}}]"));
         assert!(problems.is_empty(), "{members}: {problems:?}");
         let (_, metadata) = read.into_iter().next().expect("one registration");
-        match ClientRegistration::from_metadata(metadata) {
+        match ClientRegistration::from_metadata(metadata, Profile::OAuth2) {
             Ok(_) => Vec::new(),
             Err(wrong) => wrong.into_iter().map(|w| (w.member, w.text)).collect(),
         }
@@ -477,7 +296,8 @@ mod tests {
     fn made(members: &str) -> ClientRegistration {
         let (read, _) = metadata::read(&format!("[{{{members}}}]"));
         let (_, metadata) = read.into_iter().next().expect("one registration");
-        ClientRegistration::from_metadata(metadata).expect("a registration of this table")
+        ClientRegistration::from_metadata(metadata, Profile::OAuth2)
+            .expect("a registration of this table")
     }
 
     const TLS: &str = r#""client_id":"a","token_endpoint_auth_method":"tls_client_auth""#;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::keys::{self, ClientKeys};
 use super::metadata::Metadata;
 use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
+use crate::oauth::profile::Profile;
 
 /// The method.
 pub(super) struct SelfSignedTlsClientAuth;
@@ -23,7 +24,11 @@ impl Method for SelfSignedTlsClientAuth {
         true
     }
 
-    fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction> {
+    fn enrol(
+        &self,
+        metadata: &Metadata,
+        _profile: Profile,
+    ) -> Result<Box<dyn Authenticator>, Contradiction> {
         let keys = keys::enrol(metadata, self.name())?;
         if let Some(keys) = &keys
             && keys.certificates().next().is_none()

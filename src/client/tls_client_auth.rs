@@ -6,6 +6,7 @@ use super::metadata::{Alternative, Metadata};
 use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
 use crate::cert::ClientCertificate;
 use crate::cert::{ClientAuthorities, RegisteredName, RegisteredSan};
+use crate::oauth::profile::Profile;
 use crate::oauth::time::Timestamp;
 
 /// The members that select, of which exactly one is registered.
@@ -44,7 +45,11 @@ impl Method for TlsClientAuth {
         true
     }
 
-    fn enrol(&self, metadata: &Metadata) -> Result<Box<dyn Authenticator>, Contradiction> {
+    fn enrol(
+        &self,
+        metadata: &Metadata,
+        _profile: Profile,
+    ) -> Result<Box<dyn Authenticator>, Contradiction> {
         let first = selector([
             metadata.tls_client_auth_subject_dn.as_deref(),
             metadata.tls_client_auth_san_dns.as_deref(),

@@ -360,7 +360,7 @@ mod tests {
          "scope":"a b","audience":["https://one.example","https://two.example"],"access_token_format":"opaque",
          "tls_client_certificate_bound_access_tokens":true},
         {"client_id":"code","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
-         "grant_types":["authorization_code"]}
+         "grant_types":["authorization_code"],"redirect_uris":["https://app.example/cb"]}
     ]"#;
 
     fn presented() -> Presented {

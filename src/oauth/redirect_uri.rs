@@ -200,7 +200,7 @@ impl fmt::Display for NotARedirectUri {
             Self::Wildcard => "patterns are not read, URIs are compared as strings; write out each one",
             Self::Relative => "it is not absolute; write it from https:// on",
             Self::Scheme => {
-                "its scheme is none of https, http (for the user's own machine) and reverse domain names such as com.example.app:/callback"
+                "its scheme is not one that may be used; write https, http for the user's own machine, or a reverse domain name as in com.example.app:/callback"
             }
             Self::Plain => "it is plain http to another machine; write https, or http with 127.0.0.1, [::1] or localhost",
             Self::UserInformation => "it has a user name in it; write the host alone before the path",

@@ -34,7 +34,7 @@ fn world() -> World {
         client(
             "pub",
             "none",
-            json!({ "grant_types": ["authorization_code"] }),
+            json!({ "grant_types": ["authorization_code"], "redirect_uris": ["https://app.example/cb"] }),
         ),
         olga(),
     ]);
