@@ -14,6 +14,7 @@ mod load;
 mod logging;
 mod matching;
 mod ready;
+mod remarks;
 mod serve;
 mod user;
 mod verify;
