@@ -7,6 +7,8 @@ use certbound::config::{
     ConfigError, FLAGS, Fallback, Finding, Flag, KeysPlace, Kind, LATER, ListenAddress, Settings,
     Severity, TrustedProxy, VerifyHeaderSetting, Written, clap_arguments, read_text, written,
 };
+use certbound::oauth::profile::Profile;
+use certbound::user::{Factors, Levels, Method};
 
 const ISSUER: &str = "--issuer=https://as.example.com/oauth2";
 
@@ -177,9 +179,45 @@ fn the_defaults_are_as_the_manual_says() {
     );
     assert_eq!(settings.max_header_bytes.octets(), 65_536);
     assert_eq!(settings.access_token_ttl.seconds(), 600);
+    assert_eq!(settings.refresh_token_ttl.seconds(), 30 * 86_400);
+    assert_eq!(settings.code_ttl.seconds(), 60);
+    assert_eq!(settings.session_ttl.seconds(), 12 * 3_600);
+    assert_eq!(settings.session_idle_ttl.seconds(), 3_600);
+    assert_eq!(settings.profile, Profile::OAuth2);
+    assert_eq!(settings.levels, Levels::default());
+    assert!(settings.acr.is_empty() && settings.users.is_none() && settings.user_header.is_none());
     assert!(matches!(settings.keys, KeysPlace::Store));
     assert_eq!(settings.store.to_string(), "memory:");
     assert!(!settings.front_end_verifies && !settings.whoami && !settings.outbound_allow_private);
+}
+
+#[test]
+fn what_there_is_for_people() {
+    let file = "levels = { password = 3, certificate_totp = 9 }\nusers = \"users.json\"\nsession_ttl = \"30m\"\n[acr_loa_map]\ngold = 2\n";
+    let (settings, _) =
+        understand(&[ISSUER, "--profile=fapi2"], &[], Some(file)).expect("settings");
+    let password = Factors {
+        method: Method::Password,
+        totp: false,
+    };
+    assert_eq!(settings.levels.of(password), 3);
+    assert_eq!(settings.acr.level("gold"), Some(2));
+    assert_eq!(settings.users.as_deref(), Some(Path::new("users.json")));
+    assert_eq!(settings.profile, Profile::Fapi2);
+    // Nobody is idle for longer than a session lasts.
+    assert_eq!(settings.session_idle_ttl.seconds(), 1_800);
+
+    let found = findings(
+        &[ISSUER, "--user-header=X-User", "--client-ca=a"],
+        &[],
+        None,
+    );
+    let nobody = found
+        .iter()
+        .find(|finding| finding.source().to_string() == "--user-header");
+    let nobody = nobody.expect("nobody is believed");
+    assert_eq!(nobody.severity(), Severity::Warning);
+    assert!(nobody.remedy().contains("--trusted-proxy"));
 }
 
 #[test]
@@ -205,6 +243,7 @@ fn whoever_names_the_verify_header_needs_it() {
 fn every_setting_is_read_from_everywhere_and_no_nonsense_passes() {
     let anything_goes = [
         "clients",
+        "users",
         "client-ca",
         "client-crl",
         "outbound-ca",
@@ -287,6 +326,19 @@ TRUSTED VERIFIED --client-cert-header=x_clientcert-verify | E --client-cert-head
 TRUSTED VERIFIED --request-id-header=X-CLIENTCERT | E --request-id-header | --client-cert-header
 TRUSTED VERIFIED --request-id-header=Host | E --request-id-header | meaning of its own
 TRUSTED VERIFIED --client-address-header=none | E --client-address-header | by a word
+TRUSTED VERIFIED --user-header=X-Remote-User
+TRUSTED VERIFIED --user-header=x_clientcert | E --user-header | --client-cert-header
+TRUSTED VERIFIED --user-header=X-User --client-address-header=x-user | E --client-address-header | --user-header
+TRUSTED VERIFIED --user-header=Authorization | E --user-header | meaning of its own
+TRUSTED VERIFIED --code-ttl=11m | E --code-ttl | no lifetime for an authorization code
+TRUSTED VERIFIED --code-ttl=2m
+TRUSTED VERIFIED --code-ttl=61s --profile=fapi2 | E --code-ttl | a minute at most
+TRUSTED VERIFIED --profile=fapi2
+TRUSTED VERIFIED --profile=fapi1 | E --profile | no profile
+TRUSTED VERIFIED --refresh-token-ttl=0s | E --refresh-token-ttl | no lifetime for a refresh token
+TRUSTED VERIFIED --session-ttl=31d | E --session-ttl | no lifetime for a session
+TRUSTED VERIFIED --session-ttl=30m
+TRUSTED VERIFIED --session-ttl=30m --session-idle-ttl=31m | W --session-idle-ttl | longer than --session-ttl
 TRUSTED VERIFIED --store=redis://h | E --keys (default) | no place
 TRUSTED VERIFIED --store=redis://h --keys=k
 TRUSTED VERIFIED --store=redis://h --store-secret-file=SECRET
@@ -337,7 +389,7 @@ fn what_does_not_go_together() {
 
 #[test]
 fn all_findings_are_made_each_on_one_line_with_a_remedy() {
-    let file = "isuer = \"x\"\n[levels]\npassword = 1\n";
+    let file = "isuer = \"x\"\n[levels]\npasword = 1\n";
     let found = findings(
         &[
             "--listen=nowhere",
@@ -346,7 +398,7 @@ fn all_findings_are_made_each_on_one_line_with_a_remedy() {
             "--crl-grace=1w",
         ],
         &[
-            ("CERTBOUND_USERS", "users.json"),
+            ("CERTBOUND_REGISTRATION", "open"),
             ("CERTBOUND_MAX_HEADER_BYTES", "1k"),
             ("CERTBOUND_TRUSTED_PROXY", "10.0.0.0/8,nobody\nat all"),
         ],
@@ -367,11 +419,11 @@ fn all_findings_are_made_each_on_one_line_with_a_remedy() {
         );
         assert!(line.ends_with(finding.remedy()));
     }
-    let users = found
+    let later = found
         .iter()
-        .find(|finding| finding.source().to_string() == "CERTBOUND_USERS");
+        .find(|finding| finding.source().to_string() == "CERTBOUND_REGISTRATION");
     assert!(
-        users.is_some_and(|finding| finding.problem().contains("does not have that setting yet"))
+        later.is_some_and(|finding| finding.problem().contains("does not have that setting yet"))
     );
 }
 

@@ -89,3 +89,51 @@ fn a_broken_authority_keeps_no_registration_from_counting() {
     std::thread::sleep(Duration::from_millis(2500));
     assert_eq!(status(port, "second").as_deref(), Some("200"));
 }
+
+/// Waits until the log of that file says so.
+fn says(log: &Path, text: &str) {
+    let began = Instant::now();
+    loop {
+        let said = std::fs::read_to_string(log).expect("the log");
+        if said.contains(text) {
+            return;
+        }
+        assert!(began.elapsed() < PATIENCE, "no {text:?} in {said}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn users_are_read_again_and_a_bad_file_keeps_the_old() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    register(&path("c.json"), "first");
+    let users = |text: &str| std::fs::write(path("u.json"), text).expect("written");
+    users(r#"[{"username":"alice"}]"#);
+    let log = std::fs::File::create(path("log")).expect("a log");
+    let (port, admin) = (free_port(), free_port());
+    let child = Command::new(env!("CARGO_BIN_EXE_certbound"))
+        .current_dir(folder.path())
+        .arg("serve")
+        .args(["--issuer", "https://as.example"])
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .args(["--admin-listen", &format!("127.0.0.1:{admin}")])
+        .args(["--clients", "c.json", "--users", "u.json"])
+        .stderr(log)
+        .spawn()
+        .expect("started");
+    let _served = Served(child);
+    until(port, "first", "200");
+
+    // What is wrong with a user is said with its line, and keeps no client from coming in.
+    users("[{\"username\":\"alice\"},\n{\"username\":\"alice\"}]");
+    says(
+        &path("log"),
+        "kept what this file held before: u.json line 2 (username): user \"alice\": another user has the same name",
+    );
+    register(&path("c.json"), "second");
+    until(port, "second", "200");
+
+    users(r#"[{"username":"alice"},{"username":"bob"},{"username":"carol"}]"#);
+    says(&path("log"), "users=3");
+}

@@ -51,7 +51,7 @@ fn files(settings: &Settings, findings: &mut Vec<Finding>) {
         .map_err(|found| findings.push(found))
         .ok();
     if let (Some(trust), Some(remote)) = (&trust, &remote) {
-        findings.append(&mut load::remarks(settings, trust, remote));
+        findings.append(&mut super::remarks::of(settings, trust, remote));
     }
 }
 

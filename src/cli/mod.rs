@@ -14,7 +14,9 @@ mod load;
 mod logging;
 mod matching;
 mod ready;
+mod remarks;
 mod serve;
+mod user;
 mod verify;
 
 use std::ffi::OsString;
@@ -85,6 +87,7 @@ pub fn command() -> Command {
         .subcommand(explain::command())
         .subcommand(verify::command())
         .subcommand(keys::command())
+        .subcommand(user::command())
         .subcommand(completions::command())
 }
 
@@ -108,6 +111,7 @@ pub fn run(arguments: Vec<OsString>, world: World, out: &mut dyn Write) -> Ended
         Some(("explain", matches)) => explain::run(matches, world, out),
         Some(("verify", matches)) => verify::run(matches, world, out),
         Some(("keys", matches)) => keys::run(matches, world, out),
+        Some(("user", matches)) => user::run(matches, world, out),
         Some(("completions", matches)) => completions::run(matches, out),
         _ => Ended::Usage,
     }

@@ -116,7 +116,7 @@ impl Ready {
         let trust = load::trust(settings).map_err(|findings| lines(&findings))?;
         let window = load::window(settings).map_err(one)?;
         let remote = load::remote(settings).map_err(one)?;
-        let mut remarks = load::remarks(settings, &trust, &remote);
+        let mut remarks = super::remarks::of(settings, &trust, &remote);
         remarks.extend(load::open_keys(settings));
         let store = load::store(settings).await.map_err(one)?;
         let keyring = load::keyring(settings, &store).map_err(one)?;

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::absent::says_absent;
 use super::{MAX_OCTETS, ProxyError};
+use crate::cert::prepare::is_control_or_format;
 
 /// Whether two names are one after folding `_` to `-`; their case is folded already.
 pub(super) fn alike(one: &HeaderName, other: &HeaderName) -> bool {
@@ -60,14 +61,14 @@ fn bounded(name: &HeaderName, octets: usize) -> Result<(), ProxyError> {
     })
 }
 
-/// A user name: text without control characters, 256 octets at most, `None` where it says so.
+/// A user name: text without control and format characters, 256 octets at most, `None` where it says so.
 pub(super) fn user(name: &HeaderName, value: &[u8]) -> Result<Option<String>, ProxyError> {
     if says_absent(value) {
         return Ok(None);
     }
     std::str::from_utf8(value)
         .ok()
-        .filter(|text| text.len() <= 256 && !text.contains(char::is_control))
+        .filter(|text| text.len() <= 256 && !text.contains(is_control_or_format))
         .map(|text| Some(text.to_owned()))
         .ok_or_else(|| ProxyError::User {
             header: name.clone(),

@@ -260,7 +260,10 @@ impl fmt::Display for Unreadable {
 
 #[cfg(test)]
 mod tests {
+    use http::{HeaderName, HeaderValue};
+
     use super::super::fixtures::certificate;
+    use super::super::{Headers, TrustedPeer, VerifyHeader};
     use super::*;
 
     #[test]
@@ -281,5 +284,71 @@ mod tests {
         }
         assert!(window.len() * held <= 100_000, "{} are kept", window.len());
         assert!(!window.is_empty());
+    }
+
+    #[test]
+    fn users_are_whom_a_trusted_web_server_names() {
+        let trusted: TrustedPeer = "127.0.0.1".parse().expect("an address");
+        let name = HeaderName::from_static;
+        let headers = Headers {
+            certificate: name("x-clientcert"),
+            chain: None,
+            verify: VerifyHeader {
+                name: None,
+                required: false,
+            },
+            user: Some(name("x-remote-user")),
+            address: None,
+            request_id: None,
+        };
+        let front = Front::new(
+            [trusted].into_iter().collect(),
+            None,
+            headers,
+            Encoding::AUTO,
+        );
+        let window = Window::new(front.expect("every header has its own name"));
+        let from = |peer: [u8; 4], lines: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in lines {
+                let value = HeaderValue::from_bytes(value.as_bytes()).expect("a value");
+                headers.append(*name, value);
+            }
+            let read = window.read(Peer::Tcp(peer.into()), &headers);
+            read.map(|presented| presented.user().map(str::to_owned))
+                .map_err(|_| ())
+        };
+        let (proxy, stranger) = ([127, 0, 0, 1], [192, 0, 2, 1]);
+        let long = "x".repeat(257);
+        for (value, user) in [
+            ("alice", Ok(Some("alice"))),
+            (" Zo\u{eb} Doe ", Ok(Some("Zo\u{eb} Doe"))),
+            ("", Ok(None)),
+            ("(null)", Ok(None)),
+            ("::", Ok(None)),
+            ("%{REMOTE_USER}s", Ok(None)),
+            ("$remote_user", Ok(None)),
+            ("a\tb", Err(())),
+            ("a\u{200b}b", Err(())),
+            (&long, Err(())),
+        ] {
+            let found = from(proxy, &[("x-remote-user", value)]);
+            assert_eq!(
+                found.as_ref().map(Option::as_deref),
+                user.as_ref().map(|user| *user),
+                "{value}"
+            );
+            assert_eq!(
+                from(stranger, &[("x-remote-user", value)]),
+                Err(()),
+                "{value}"
+            );
+        }
+        assert_eq!(from(proxy, &[]), Ok(None));
+        assert_eq!(from(stranger, &[]), Ok(None));
+        assert_eq!(from(stranger, &[("x_remote_user", "alice")]), Err(()));
+        assert_eq!(from(proxy, &[("x_remote_user", "alice")]), Err(()));
+        let twice = [("x-remote-user", "alice"), ("x-remote-user", "alice")];
+        assert_eq!(from(proxy, &twice), Err(()));
     }
 }

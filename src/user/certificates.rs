@@ -93,7 +93,7 @@ impl fmt::Display for Selector {
 }
 
 /// Whom each certificate belongs to.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Certificates {
     thumbprints: HashMap<[u8; 32], Arc<User>>,
     subjects: HashMap<DistinguishedName, Arc<User>>,
@@ -314,7 +314,7 @@ mod tests {
             ("impostor", Err("unverified"), Err("unverified")),
             ("expired", Err("outside_validity"), Err("outside_validity")),
             ("rsa", Ok(Some("imitated")), Err("unverified")),
-            ("p384", Ok(None), Ok(None)),
+            ("self-ed25519", Ok(None), Ok(None)),
         ] {
             let own = |found: Result<Option<&str>, _>| found.map(|user| user.map(str::to_owned));
             assert_eq!(mapped(&users, &belief(), name), own(believing), "{name}");

@@ -11,9 +11,10 @@ use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::certificates::Selector;
-use super::password::{Cost, PasswordHash};
+use super::password::PasswordHash;
+use super::remark::commonest_cost;
 use super::totp::Totp;
-use super::{LONGEST_NAME, Remark, User, Users};
+use super::{LONGEST_NAME, User, Users};
 use crate::cert::prepare::is_control_or_format;
 use crate::key::json::object;
 use crate::oauth::listed::{Listing, Wrong};
@@ -120,7 +121,7 @@ pub(super) fn read(text: &str) -> Result<Users, Vec<Problem>> {
     };
     let mut problems: Vec<Problem> = wrong.into_iter().map(problem).collect();
     let mut users = Users {
-        users: HashMap::with_capacity(entries.len()),
+        names: HashMap::with_capacity(entries.len()),
         ..Users::default()
     };
     for (line, entry) in entries {
@@ -237,7 +238,7 @@ fn add(
     say: &mut impl FnMut(&'static str, String),
 ) {
     let user = Arc::new(user);
-    if users.users.contains_key(user.username()) {
+    if users.names.contains_key(user.username()) {
         return say(
             "username",
             "another user has the same name; give each their own".to_owned(),
@@ -268,7 +269,7 @@ fn add(
     users
         .subjects
         .insert(user.sub().to_owned(), Arc::clone(&user));
-    users.users.insert(user.username().to_owned(), user);
+    users.names.insert(user.username().to_owned(), user);
 }
 
 /// A user name, composed.
@@ -321,87 +322,5 @@ fn claims(json: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-/// What comparing with most users' passwords costs.
-fn commonest_cost(users: &Users) -> Option<Cost> {
-    let mut counted: HashMap<Cost, usize> = HashMap::new();
-    for user in users.iter() {
-        if let Some(password) = &user.password {
-            *counted.entry(password.cost()).or_default() += 1;
-        }
-    }
-    let most = counted
-        .into_iter()
-        .max_by_key(|(cost, number)| (*number, *cost));
-    most.map(|(cost, _)| cost)
-}
-
-/// What is so of some users: one remark for each kind, with the first few names.
-pub(super) fn remarks(users: &Users) -> Vec<Remark> {
-    let mut all: Vec<&User> = users.iter().map(AsRef::as_ref).collect();
-    all.sort_by_key(|user| user.username());
-    let usual = users.stand_in.cost();
-    let cost = |user: &User| user.password.as_ref().map(PasswordHash::cost);
-    let cheap = named(&all, |user| {
-        cost(user).is_some_and(|cost| !cost.is_enough())
-    });
-    let unusual = named(&all, |user| cost(user).is_some_and(|cost| cost != usual));
-    let short = named(&all, |user| {
-        user.totp().is_some_and(|totp| !totp.is_enough())
-    });
-    let remark = |member, problem: &str, names: Option<String>, remedy: &str| {
-        names.map(|names| Remark {
-            member,
-            problem: format!("{problem} {names}"),
-            remedy: remedy.to_owned(),
-        })
-    };
-    let turned = users.reversed.iter().map(|(name, right)| Remark {
-        member: "certificates",
-        problem: format!("the subject_dn of {name:?} looks as if it were written in reverse"),
-        remedy: format!("if no certificate matches it, write {right}"),
-    });
-    [
-        remark(
-            "password_hash",
-            "guessing is cheap with the argon2id parameters of",
-            cheap,
-            "write a new hash, from m=19456,t=2,p=1 on, as certbound user hash-password makes it",
-        ),
-        remark(
-            "password_hash",
-            "the argon2id parameters are not everybody's, so that how long a wrong password takes tells that there is the user",
-            unusual,
-            "write a hash of the same parameters for every user",
-        ),
-        remark(
-            "totp",
-            "the secret has less than 128 bits (RFC 4226 section 4), that of",
-            short,
-            "write a new one, as certbound user totp makes it",
-        ),
-    ]
-    .into_iter()
-    .flatten()
-    .chain(turned)
-    .collect()
-}
-
-/// The first few of those users, and how many more there are.
-fn named(users: &[&User], is_so: impl Fn(&User) -> bool) -> Option<String> {
-    const SHOWN: usize = 3;
-    let found: Vec<&str> = users
-        .iter()
-        .filter(|user| is_so(user))
-        .map(|user| user.username())
-        .collect();
-    let first: Vec<String> = found
-        .iter()
-        .take(SHOWN)
-        .map(|name| format!("{name:?}"))
-        .collect();
-    match found.len() {
-        0 => None,
-        all if all > SHOWN => Some(format!("{} and {} more", first.join(", "), all - SHOWN)),
-        _ => Some(first.join(", ")),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod file;
 mod level;
 pub mod password;
 pub mod session;
+mod remark;
 pub mod throttle;
 pub mod totp;
 
@@ -30,6 +31,7 @@ pub use certificates::NotMapped;
 pub use file::Problem;
 pub use level::{Factors, Levels, Method, NotALevel};
 use password::PasswordHash;
+pub use remark::Remark;
 use totp::Totp;
 
 /// A local user.
@@ -83,9 +85,9 @@ impl fmt::Debug for User {
 }
 
 /// Every local user.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Users {
-    users: HashMap<String, Arc<User>>,
+    names: HashMap<String, Arc<User>>,
     subjects: HashMap<String, Arc<User>>,
     certificates: Certificates,
     /// Whose registered DN looks as if it were written in reverse, and how it would be right.
@@ -106,14 +108,14 @@ impl Users {
     /// The user of that name, which is compared in NFC and else character by character.
     pub fn find(&self, username: &str) -> Option<&Arc<User>> {
         if is_nfc(username) {
-            return self.users.get(username);
+            return self.names.get(username);
         }
         // Nobody's name is that long, however it is composed.
         if username.len() > 4 * LONGEST_NAME {
             return None;
         }
         let composed: String = username.nfc().collect();
-        self.users.get(&composed)
+        self.names.get(&composed)
     }
 
     /// The user whose tokens have that subject.
@@ -142,7 +144,7 @@ impl Users {
 
     /// Whether anybody has a password.
     pub fn any_password(&self) -> bool {
-        self.users.values().any(|user| user.has_password())
+        self.names.values().any(|user| user.has_password())
     }
 
     /// Whether anybody is known by a certificate.
@@ -152,36 +154,32 @@ impl Users {
 
     /// Every user, in no order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<User>> {
-        self.users.values()
+        self.names.values()
     }
 
     /// How many users there are.
     pub fn len(&self) -> usize {
-        self.users.len()
+        self.names.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.users.is_empty()
+        self.names.is_empty()
     }
 
     /// What an operator should know of users that are good in themselves: whom it is about, which member,
     /// what is weak and what to do. One line for each kind, naming the first few.
     pub fn remarks(&self) -> Vec<Remark> {
-        file::remarks(self)
+        remark::remarks(self)
+    }
+}
+
+impl fmt::Debug for Users {
+    /// How many there are: who they are is nobody's business.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Users({})", self.names.len())
     }
 }
 
 /// The longest name of a user, in characters.
 const LONGEST_NAME: usize = 256;
-
-/// Something that an operator should know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remark {
-    /// The member of the file that it is about.
-    pub member: &'static str,
-    /// What is so, and of whom.
-    pub problem: String,
-    /// What to do.
-    pub remedy: String,
-}

@@ -1,7 +1,8 @@
-//! The commands that look at one certificate (`inspect`, `match`, `explain`), `verify` and `completions`, run as
-//! the program that people run.
+//! The commands that look at one certificate (`inspect`, `match`, `explain`), `verify`, `user` and
+//! `completions`, run as the program that people run.
 
 mod explain;
+mod user;
 mod verify;
 
 use std::io::Write as _;
@@ -403,7 +404,7 @@ fn every_captured_value_is_read_by_each_command() {
 fn completions_know_every_command() {
     for shell in ["bash", "zsh", "fish"] {
         let ran = run(&["completions", shell], b"").expect(0, "certbound", "");
-        for part in ["inspect", "explain", "verify", "client-ca"] {
+        for part in ["inspect", "explain", "verify", "hash-password", "client-ca"] {
             assert!(ran.out.contains(part), "{shell}: {part}");
         }
     }
