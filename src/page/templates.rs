@@ -115,6 +115,12 @@ fn with(text: &str, values: Rest<Value>) -> Result<Value, Error> {
         html.push_str("</bdi>");
         escape(piece, &mut html);
     }
+    if values.next().is_some() {
+        return Err(Error::new(
+            ErrorKind::TooManyArguments,
+            "with is given more values than there are {} in the text",
+        ));
+    }
     Ok(Value::from_safe_string(html))
 }
 
@@ -213,7 +219,6 @@ mod tests {
             ("brnad.css", "brand.css"),
             ("logout.html", "layout.html"),
             ("loggedout.html", "logged_out.html"),
-            ("2fa.html", "error.html"),
         ] {
             assert_eq!(nearest(file), name, "{file}");
         }

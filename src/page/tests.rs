@@ -68,20 +68,16 @@ fn is_sound(html: &str, what: &str) {
             !["style", "img", "iframe", "object", "base"].contains(&name.as_str()),
             "{what}: {tag}"
         );
-        for (at, _) in tag.match_indices(' ') {
-            let attribute = &tag[at + 1..];
+        // Every second piece is the value of an attribute.
+        let names: String = tag.split('"').step_by(2).collect();
+        for attribute in names.split([' ', '\n']) {
             assert!(!attribute.starts_with("style="), "{what}: {tag}");
-            // No word of ours in an attribute starts like a handler.
             assert!(!attribute.starts_with("on"), "{what}: {tag}");
         }
         if name == "script" && !tag.starts_with("</") {
-            assert!(
-                tag.starts_with("<script src=\"/oauth2/pages/submit.js?v="),
-                "{what}: {tag}"
-            );
+            assert!(tag.contains("submit.js?v="), "{what}: {tag}");
         }
     }
-    assert!(!html.contains("{{") && !html.contains("{%"), "{what}");
     let ids = attributes(html, "id");
     for (at, id) in ids.iter().enumerate() {
         assert!(!ids[..at].contains(id), "{what}: id {id} twice");
@@ -121,6 +117,7 @@ fn every_page_in_every_language() {
             is_sound(&rendered.html, &what);
             let lang = format!("<html lang=\"{}\">", language.tag());
             assert!(rendered.html.contains(&lang), "{what}");
+            assert!(!rendered.html.contains("{{"), "{what}");
             let forms = rendered.html.matches("<form").count();
             let posts = rendered.html.matches("method=\"post\"").count();
             assert_eq!(forms, posts, "{what}");
@@ -311,7 +308,7 @@ fn hostile_text_stays_text() {
             let form_post = what.contains("form_post");
             let scripts = html.matches("<script").count();
             assert_eq!(scripts, usize::from(form_post), "{what}");
-            for markup in ["<b ", "<svg", "]]>", "-->", "49", "javascript:", "data:text"] {
+            for markup in ["<b ", "<svg", "]]>", "-->", "javascript:", "data:text"] {
                 assert!(
                     !html.to_ascii_lowercase().contains(markup),
                     "{what}: {markup}: {html}"
@@ -325,6 +322,7 @@ fn hostile_text_stays_text() {
                     .collect();
                 assert!(!shown.contains('\u{202e}'), "{what}");
             }
+            assert!(html.contains("{{ 7 * 7 }}") || what.contains("logged"), "{what}");
             // Quotes would end an attribute: every tag has an even number of them.
             for tag in tags(&html) {
                 assert_eq!(tag.matches('"').count() % 2, 0, "{what}: {tag}");
@@ -488,7 +486,12 @@ fn an_operators_faults_are_told_apart() {
         (
             "error.html",
             "{{ t.request|with(request, nothing) }}",
-            "undefined value",
+            "error.html line 1: too many arguments",
+        ),
+        (
+            "error.html",
+            "{{ t.request|with(nothing) }}",
+            "error.html line 1: undefined value",
         ),
     ] {
         let error = Pages::new(&[file(name, text)]).expect_err(text).to_string();
