@@ -27,6 +27,7 @@ pub(super) const TEXTS: Texts = Texts {
 
     code_title: "Enter your code",
     code: "Code",
+    code_of: "Code of {}",
     code_hint: "The six digits that your authenticator app shows now.",
     check_code: "Continue",
 
@@ -41,7 +42,7 @@ pub(super) const TEXTS: Texts = Texts {
     consent_title: "{} asks for access",
     consent_lead: "If you allow it, it may:",
     consent_nothing: "If you allow it, it learns that you signed in, and nothing else.",
-    consent_claims: "It will also learn:",
+    consent_claims: "It will learn:",
     consent_resources: "This is for:",
     consent_hint: "Allow it only if you opened this application yourself.",
     allow: "Allow",
@@ -70,7 +71,7 @@ pub(super) const TEXTS: Texts = Texts {
     details: "Details",
     request: "Request {}",
 
-    form_post: "Signed in",
+    form_post: "One moment",
     form_post_lead: "You are taken back to the application. If nothing happens, continue yourself.",
     go_on: "Continue",
 

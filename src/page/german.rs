@@ -27,6 +27,7 @@ pub(super) const TEXTS: Texts = Texts {
 
     code_title: "Code eingeben",
     code: "Code",
+    code_of: "Code von {}",
     code_hint: "Die sechs Ziffern, die Ihre Authenticator-App gerade anzeigt.",
     check_code: "Weiter",
 
@@ -41,7 +42,7 @@ pub(super) const TEXTS: Texts = Texts {
     consent_title: "{} bittet um Zugriff",
     consent_lead: "Wenn Sie zustimmen, darf die Anwendung:",
     consent_nothing: "Wenn Sie zustimmen, erfährt die Anwendung, dass Sie sich angemeldet haben, und sonst nichts.",
-    consent_claims: "Außerdem erfährt sie:",
+    consent_claims: "Sie erfährt:",
     consent_resources: "Das gilt für:",
     consent_hint: "Stimmen Sie nur zu, wenn Sie diese Anwendung selbst geöffnet haben.",
     allow: "Zustimmen",
@@ -70,7 +71,7 @@ pub(super) const TEXTS: Texts = Texts {
     details: "Einzelheiten",
     request: "Anfrage {}",
 
-    form_post: "Angemeldet",
+    form_post: "Einen Augenblick",
     form_post_lead: "Sie kehren zur Anwendung zurück. Geschieht nichts, gehen Sie selbst weiter.",
     go_on: "Weiter",
 

@@ -177,3 +177,6 @@ pub enum Problem {
     /// A fault on this side.
     Failed,
 }
+
+#[cfg(test)]
+mod tests;

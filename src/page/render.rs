@@ -1,6 +1,7 @@
 //! From a page to HTML: by the operator's templates, else by the built-in ones.
 
 use minijinja::Environment;
+use minijinja::value::Serde;
 use sha2::{Digest as _, Sha256};
 
 use super::error::PageError;
@@ -131,7 +132,7 @@ fn rendered(
     let file = format!("{name}.html");
     environment
         .get_template(&file)
-        .and_then(|template| template.render(minijinja::Value::from_serialize(view)))
+        .and_then(|template| template.render(Serde(view)))
         .map_err(|error| templates::fault(&error, &file))
 }
 

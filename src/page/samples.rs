@@ -70,7 +70,7 @@ impl Samples {
             fields: vec![
                 field("code", "sample-code"),
                 field("state", "sample-state"),
-                field("iss", "https://as.example.com/oauth2"),
+                field("session_state", "sample-session"),
             ],
             seen: [seen(), unverified(), nothing()],
         }

@@ -1,5 +1,6 @@
 //! The files that pages are made of: those built in, and those that an operator puts in their place.
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Rest, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
@@ -75,6 +76,7 @@ pub(super) fn environment(
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_syntax(syntax());
     environment.set_fuel(Some(FUEL));
     environment.add_filter("with", with);
     for (name, text) in TEMPLATES {
@@ -88,6 +90,13 @@ pub(super) fn environment(
             .map_err(|error| fault(&error, name))?;
     }
     Ok(environment)
+}
+
+/// Jinja's own, where a line with nothing but a tag on it leaves no empty line.
+fn syntax() -> SyntaxConfig {
+    let mut syntax = SyntaxConfig::builder();
+    syntax.trim_blocks(true).lstrip_blocks(true);
+    syntax.build().unwrap_or_default()
 }
 
 /// The filter `with`: the text with each `{}` replaced by the next value, each isolated so that it cannot
@@ -114,6 +123,12 @@ fn with(text: &str, values: Rest<Value>) -> Result<Value, Error> {
         escape(&value.to_string(), &mut html);
         html.push_str("</bdi>");
         escape(piece, &mut html);
+    }
+    if values.next().is_some() {
+        return Err(Error::new(
+            ErrorKind::TooManyArguments,
+            "with is given more values than there are {} in the text",
+        ));
     }
     Ok(Value::from_safe_string(html))
 }
@@ -216,7 +231,6 @@ mod tests {
             ("brnad.css", "brand.css"),
             ("logout.html", "layout.html"),
             ("loggedout.html", "logged_out.html"),
-            ("2fa.html", "error.html"),
         ] {
             assert_eq!(nearest(file), name, "{file}");
         }

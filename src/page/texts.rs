@@ -6,9 +6,8 @@ use serde::Serialize;
 use super::language::Language;
 use super::{english, german};
 
-/// The words in one language. `{}` is where a name goes.
+/// The words in one language; what each is for can be read in `english.rs`. `{}` is where a name goes.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the words are in english.rs, field by field")]
 pub struct Texts {
     // Of every page.
     pub error_prefix: &'static str,
@@ -35,6 +34,7 @@ pub struct Texts {
     // The second factor.
     pub code_title: &'static str,
     pub code: &'static str,
+    pub code_of: &'static str,
     pub code_hint: &'static str,
     pub check_code: &'static str,
     // What went wrong.
@@ -99,7 +99,6 @@ impl Texts {
 
 /// The words of `whoami`.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the words are in english.rs, field by field")]
 pub struct WhoAmITexts {
     pub title: &'static str,
     pub verified: &'static str,
@@ -131,7 +130,6 @@ macro_rules! named_texts {
     ($(#[$doc:meta])* $type:ident { $($name:ident),+ $(,)? }) => {
         $(#[$doc])*
         #[derive(Debug, Serialize)]
-        #[expect(missing_docs, reason = "each field is the name that it describes")]
         pub struct $type {
             $(pub $name: &'static str),+
         }
