@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use clap::ArgMatches;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::follow::{self, Watched};
@@ -13,13 +13,14 @@ use super::{Ended, World, complain, load, logging};
 use crate::config::{Finding, Settings};
 use crate::endpoint::gate::ForeignTokens;
 use crate::endpoint::metrics::Metrics;
-use crate::endpoint::{SeenTokens, Server};
+use crate::endpoint::{self, Farewell, People, SeenTokens, Server};
 use crate::http::listen::Listener;
 use crate::http::pass::Passages;
 use crate::http::router::Router;
 use crate::http::serve::{Numbered, Site, serve};
 use crate::http::{admin, fcgi};
 use crate::key::set::KeySet;
+use crate::page::Pages;
 use crate::store::keyring::{Keyring, KeyringError};
 
 /// Serves until told to stop.
@@ -105,6 +106,7 @@ pub(super) struct Ready {
     watched: Watched,
     keyring: Keyring,
     whole: watch::Sender<bool>,
+    farewells: mpsc::Receiver<Farewell>,
     remarks: Vec<Finding>,
 }
 
@@ -131,6 +133,8 @@ impl Ready {
         let (whole, complete) = watch::channel(!begun);
         let endpoints = load::endpoints(settings);
         let gates = super::gates::gates(settings).map_err(|findings| lines(&findings))?;
+        let (people, farewells) =
+            People::new(Pages::default(), load::outbound(settings).map_err(one)?);
         let site = Arc::new(Site {
             router: Router::new(&endpoints, &gates.names()),
             passages: Passages::new(&settings.gates, window.front()),
@@ -138,7 +142,7 @@ impl Ready {
             max_header_bytes: settings.max_header_bytes.octets(),
             connections: Arc::new(Semaphore::new(settings.max_connections)),
             requests: Numbered::new((world.mint)().expose().chars().take(8).collect()),
-            server: Server {
+            server: Arc::new(Server {
                 settings: endpoints,
                 trust: ArcSwap::from_pointee(trust),
                 keys: ArcSwap::from_pointee(keys),
@@ -150,14 +154,16 @@ impl Ready {
                 gates: ArcSwap::from_pointee(gates),
                 seen: SeenTokens::default(),
                 foreign: ForeignTokens::default(),
+                people,
                 metrics: Metrics::default(),
-            },
+            }),
         });
         Ok(Self {
             site,
             watched,
             keyring,
             whole,
+            farewells,
             remarks,
         })
     }
@@ -175,6 +181,7 @@ impl Ready {
             watched,
             keyring,
             whole,
+            farewells,
             remarks,
         } = self;
         for remark in remarks {
@@ -211,6 +218,7 @@ impl Ready {
             "serving health, readiness and metrics"
         );
         tokio::spawn(admin::serve(Arc::clone(&site), listeners.admin, stopped));
+        tokio::spawn(endpoint::farewells(Arc::clone(&site.server), farewells));
         let (asked, asks) = watch::channel(());
         if let Some(mut hangup) = hangup {
             tokio::spawn(async move {

@@ -72,7 +72,7 @@ pub fn reply(server: &Server) -> Reply {
     );
     if let Some(base) = &settings.mtls_base {
         let aliases: Map<String, Value> = endpoints()
-            .filter(|endpoint| endpoint.authenticates_clients())
+            .filter(|endpoint| endpoint.has_mtls_alias())
             .filter_map(|endpoint| {
                 Some((
                     endpoint.metadata()?.into(),

@@ -22,6 +22,9 @@ pub struct Metrics {
     refused: Family<Refused, Counter>,
     introspections: Family<Introspected, Counter>,
     revocations: Counter,
+    sign_ins: Family<SignedIn, Counter>,
+    sign_ins_refused: Counter,
+    sign_outs: Counter,
     gated: Family<Gated, Counter>,
     store_failures: Family<StoreFailed, Counter>,
     connections: Gauge,
@@ -51,6 +54,11 @@ struct Introspected {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SignedIn {
+    method: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Gated {
     outcome: &'static str,
 }
@@ -73,6 +81,9 @@ impl Default for Metrics {
             refused: Family::default(),
             introspections: Family::default(),
             revocations: Counter::default(),
+            sign_ins: Family::default(),
+            sign_ins_refused: Counter::default(),
+            sign_outs: Counter::default(),
             gated: Family::default(),
             store_failures: Family::default(),
             connections: Gauge::default(),
@@ -103,6 +114,21 @@ impl Default for Metrics {
             "tokens_revoked",
             "Tokens revoked",
             metrics.revocations.clone(),
+        );
+        registry.register(
+            "sign_ins",
+            "Users who signed in, by what",
+            metrics.sign_ins.clone(),
+        );
+        registry.register(
+            "sign_ins_refused",
+            "Attempts to sign in that were refused",
+            metrics.sign_ins_refused.clone(),
+        );
+        registry.register(
+            "sign_outs",
+            "Users who signed out",
+            metrics.sign_outs.clone(),
         );
         registry.register(
             "gate_decisions",
@@ -165,6 +191,21 @@ impl Metrics {
         self.introspections
             .get_or_create(&Introspected { active })
             .inc();
+    }
+
+    /// Counts a user who signed in, or showed a second factor.
+    pub fn user_signed_in(&self, method: &'static str) {
+        self.sign_ins.get_or_create(&SignedIn { method }).inc();
+    }
+
+    /// Counts an attempt to sign in that was refused.
+    pub fn sign_in_refused(&self) {
+        self.sign_ins_refused.inc();
+    }
+
+    /// Counts a user who signed out.
+    pub fn user_signed_out(&self) {
+        self.sign_outs.inc();
     }
 
     /// Counts a revocation that ended a token.

@@ -6,6 +6,7 @@ mod introspect;
 mod jwks;
 pub mod metadata;
 pub mod metrics;
+mod people;
 mod revoke;
 mod signing;
 mod token;
@@ -42,14 +43,21 @@ use crate::store::{Store, StoreError};
 use crate::token::read::{Live, Recognised, is_random, recognise};
 use crate::user::{AcrMap, Levels, Users};
 use metrics::Metrics;
+pub use people::{Farewell, People, farewells};
 
 /// Every endpoint under the issuer's path. Metadata lists what this lists.
 pub const ENDPOINTS: &[&dyn Endpoint] = &[
     &token::Token,
+    &people::Authorize,
+    &people::Par,
     &introspect::Introspect,
     &revoke::Revoke,
+    &people::Userinfo,
+    &people::Logout,
     &jwks::Jwks,
     &whoami::Whoami,
+    &people::Stylesheet,
+    &people::Script,
 ];
 
 /// How long an answer waits for the first keys to be made.
@@ -66,9 +74,14 @@ pub trait Endpoint: Sync {
     /// Its name in metadata (RFC 8414 section 2), if it has one.
     fn metadata(&self) -> Option<&'static str>;
 
-    /// Whether a client authenticates there, so that it has an mTLS alias (RFC 8705 section 5).
+    /// Whether a client authenticates there (RFC 6749 section 2.3).
     fn authenticates_clients(&self) -> bool {
         false
+    }
+
+    /// Whether it has an mTLS alias (RFC 8705 section 5).
+    fn has_mtls_alias(&self) -> bool {
+        self.authenticates_clients()
     }
 
     /// The methods that it takes.
@@ -80,6 +93,11 @@ pub trait Endpoint: Sync {
     /// Whether this deployment has it.
     fn is_served(&self, _settings: &Settings) -> bool {
         true
+    }
+
+    /// The answer that tells of an error of [`Self::serve`]; the log is told already.
+    fn draw(&self, _server: &Server, _request: &Request, error: &OAuthError) -> Reply {
+        Reply::from(error)
     }
 
     /// Answers.
@@ -150,6 +168,8 @@ pub struct Server {
     pub seen: SeenTokens,
     /// Other issuers' JWTs, likewise.
     pub foreign: gate::ForeignTokens,
+    /// What only people need.
+    pub people: People,
     /// What is counted.
     pub metrics: Metrics,
 }
@@ -258,6 +278,11 @@ impl Server {
         Ok(live.map(|live| (recognised, live)))
     }
 
+    /// The issuer identifier.
+    fn issuer(&self) -> &str {
+        self.settings.issuer.as_str()
+    }
+
     /// What a grant decides in.
     fn context<'a>(&'a self, keys: &'a KeySet, users: &'a Users, now: Timestamp) -> Context<'a> {
         Context {
@@ -298,6 +323,8 @@ impl Server {
 pub struct Request {
     /// The method.
     pub method: Method,
+    /// The query of its URI, empty where there is none.
+    pub query: Box<str>,
     /// The header fields.
     pub headers: HeaderMap,
     /// The body, within its limit.
@@ -494,6 +521,7 @@ mod tests {
         }
         Request {
             method: Method::POST,
+            query: "".into(),
             presented: window.read(Peer::Unix, &map).expect("nothing forged"),
             headers: map,
             body: Bytes::from_static(body.as_bytes()),

@@ -85,6 +85,7 @@ pub async fn whole(
     };
     Ok(Request {
         method: parts.method,
+        query: parts.uri.query().unwrap_or_default().into(),
         headers: parts.headers,
         body,
         presented,

@@ -48,7 +48,7 @@ const HEADER_LINES: usize = 100;
 /// What every connection shares.
 pub struct Site {
     /// What answers.
-    pub server: Server,
+    pub server: Arc<Server>,
     /// Where.
     pub router: Router,
     /// What is passed on.
@@ -225,9 +225,9 @@ async fn answer(site: &Site, caller: &Caller, request: http::Request<Incoming>) 
     let decided = decide(site, peer, route, request, &mut seen, &mut id).await;
     let reply = match decided {
         Ok(reply) => reply,
-        Err(error) => {
+        Err(Refusal { error, reply }) => {
             refused(&error, &seen, &id, peer);
-            let mut reply = Reply::from(&error);
+            let mut reply = reply.unwrap_or_else(|| Reply::from(&error));
             if matches!(
                 error.code(),
                 ErrorCode::ContentTooLarge | ErrorCode::RequestTimeout | ErrorCode::HeadersTooLarge
@@ -249,6 +249,18 @@ async fn answer(site: &Site, caller: &Caller, request: http::Request<Incoming>) 
     respond(reply, seen.cors)
 }
 
+/// An error, and the answer that tells of it where that is not the usual one.
+struct Refusal {
+    error: OAuthError,
+    reply: Option<Reply>,
+}
+
+impl From<OAuthError> for Refusal {
+    fn from(error: OAuthError) -> Self {
+        Self { error, reply: None }
+    }
+}
+
 async fn decide(
     site: &Site,
     peer: Peer,
@@ -256,7 +268,7 @@ async fn decide(
     request: http::Request<Incoming>,
     seen: &mut Seen,
     id: &mut Arc<str>,
-) -> Result<Reply, OAuthError> {
+) -> Result<Reply, Refusal> {
     let (parts, body) = request.into_parts();
     if let Some(route) = route {
         (seen.endpoint, seen.cors) = (route.name(), route.is_open_to_any_origin());
@@ -281,16 +293,21 @@ async fn decide(
         return Err(OAuthError::new(
             ErrorCode::MethodNotAllowed,
             format!("this endpoint takes {}", listed(methods)),
-        ));
+        )
+        .into());
     }
     match route {
         Route::Metadata => Ok(metadata::reply(&site.server)),
         Route::Endpoint(endpoint) => {
             let request = request::whole(parts, body, presented, Arc::clone(id)).await?;
-            endpoint.serve(&site.server, &request).await
+            let served = endpoint.serve(&site.server, &request).await;
+            served.map_err(|error| Refusal {
+                reply: Some(endpoint.draw(&site.server, &request, &error)),
+                error,
+            })
         }
         // Which gates there are does not change.
-        Route::Gate(_) => Err(OAuthError::new(ErrorCode::ServerError, "the gate is gone")),
+        Route::Gate(_) => Err(OAuthError::new(ErrorCode::ServerError, "the gate is gone").into()),
     }
 }
 

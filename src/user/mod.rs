@@ -9,8 +9,8 @@ pub mod claims;
 mod file;
 mod level;
 pub mod password;
-pub mod session;
 mod remark;
+pub mod session;
 pub mod throttle;
 pub mod totp;
 

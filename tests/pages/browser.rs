@@ -146,7 +146,10 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         // It ends all of its processes when asked; the one that was started is waited for.
-        drop(self.commands.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0"));
+        drop(
+            self.commands
+                .write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0"),
+        );
         for _ in 0..100 {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
@@ -180,7 +183,8 @@ fn program() -> Option<PathBuf> {
         .flat_map(|folder| ["chromium", "chromium-browser"].map(|name| folder.join(name)))
         .find(|program| program.is_file());
     if found.is_none() {
-        let said = "SKIPPED: the pages in a browser: there is no chromium (apt-get install chromium)\n";
+        let said =
+            "SKIPPED: the pages in a browser: there is no chromium (apt-get install chromium)\n";
         // Not by eprint, which is not shown for a test that passes.
         drop(std::io::stderr().write_all(said.as_bytes()));
         if let Some(file) = std::env::var_os("CERTBOUND_SKIPPED") {

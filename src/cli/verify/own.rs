@@ -13,13 +13,14 @@ use crate::cli::{World, load};
 use crate::config::{Finding, KeysPlace, Settings, StoreUrl};
 use crate::endpoint::gate::{ForeignTokens, Gates};
 use crate::endpoint::metrics::Metrics;
-use crate::endpoint::{SeenTokens, Server, Trust};
+use crate::endpoint::{People, SeenTokens, Server, Trust};
 use crate::gate::AuthMethod;
 use crate::gate::facts::{Facts, NotGood};
 use crate::key::claims::TimeClaims;
 use crate::key::json;
 use crate::key::jws::UnverifiedJws;
 use crate::key::set::KeySet;
+use crate::page::Pages;
 use crate::store::keyring::{Keyring, KeyringError};
 use crate::store::{self, Store};
 use crate::token::jwt;
@@ -186,6 +187,7 @@ pub(super) fn server(
         gates: ArcSwap::from_pointee(Gates::default()),
         seen: SeenTokens::default(),
         foreign: ForeignTokens::default(),
+        people: People::new(Pages::default(), load::outbound(settings)?).0,
         metrics: Metrics::default(),
     })
 }

@@ -165,10 +165,6 @@ impl Server {
         }
     }
 
-    fn issuer(&self) -> &str {
-        self.settings.issuer.as_str()
-    }
-
     /// What whoever is let through is told, with the cookie of a session where the gate has some and all
     /// of it fits into the headers of an answer.
     pub fn let_through(

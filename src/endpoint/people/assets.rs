@@ -30,8 +30,11 @@ impl Endpoint for Stylesheet {
     }
 
     fn serve<'a>(&self, server: &'a Server, _request: &'a Request) -> Answer<'a> {
-        let text = server.pages.load().stylesheet().to_owned();
-        Box::pin(std::future::ready(Ok(file("text/css; charset=utf-8", text))))
+        let text = server.people.pages.load().stylesheet().to_owned();
+        Box::pin(std::future::ready(Ok(file(
+            "text/css; charset=utf-8",
+            text,
+        ))))
     }
 }
 
@@ -54,13 +57,21 @@ impl Endpoint for Script {
 
     fn serve<'a>(&self, _server: &'a Server, _request: &'a Request) -> Answer<'a> {
         let text = Pages::SCRIPT.to_owned();
-        Box::pin(std::future::ready(Ok(file("text/javascript; charset=utf-8", text))))
+        Box::pin(std::future::ready(Ok(file(
+            "text/javascript; charset=utf-8",
+            text,
+        ))))
     }
 }
 
 /// A file that browsers may keep: its address changes with its content.
 fn file(content_type: &'static str, text: String) -> Reply {
     let mut reply = Reply::new(StatusCode::OK, content_type, text);
-    reply.headers.retain(|(name, _)| name == http::header::CONTENT_TYPE);
-    reply.with(CACHE_CONTROL, HeaderValue::from_static("public, max-age=86400"))
+    reply
+        .headers
+        .retain(|(name, _)| name == http::header::CONTENT_TYPE);
+    reply.with(
+        CACHE_CONTROL,
+        HeaderValue::from_static("public, max-age=86400"),
+    )
 }

@@ -83,10 +83,15 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         now: (server.clock)(),
     };
     let posted = request.method == HttpMethod::POST;
-    let form = if posted { request.form()? } else { Form::parse(request.query.as_bytes())? };
+    let form = if posted {
+        request.form()?
+    } else {
+        Form::parse(request.query.as_bytes())?
+    };
     let reply = match form.value("interaction") {
         Some(sealed) => {
-            let interaction = Interaction::open(server, &visit.browser, Kinds::Authorize, sealed, visit.now)?;
+            let interaction =
+                Interaction::open(server, &visit.browser, Kinds::Authorize, sealed, visit.now)?;
             if posted {
                 form::step(&mut visit, interaction, &form).await
             } else {
@@ -116,7 +121,12 @@ fn comes_from_elsewhere(visit: &Visit<'_>) -> bool {
 async fn begin(visit: &Visit<'_>, form: &Form<'_>) -> Result<Interaction, OAuthError> {
     let server = visit.server;
     let Some(request_uri) = form.value("request_uri").filter(|uri| pushed::is_ours(uri)) else {
-        return Ok(Interaction::begin(server, Kinds::Authorize, form, visit.now));
+        return Ok(Interaction::begin(
+            server,
+            Kinds::Authorize,
+            form,
+            visit.now,
+        ));
     };
     let stored = pushed::find(server, request_uri, form.required("client_id")?, visit.now).await?;
     let mut interaction = Interaction::begin(server, Kinds::Authorize, &stored.form()?, visit.now);
@@ -125,7 +135,11 @@ async fn begin(visit: &Visit<'_>, form: &Form<'_>) -> Result<Interaction, OAuthE
 }
 
 /// Goes on with a request as far as that is possible without the user.
-pub(super) async fn proceed(visit: &mut Visit<'_>, mut interaction: Interaction, agreed: bool) -> Result<Reply, OAuthError> {
+pub(super) async fn proceed(
+    visit: &mut Visit<'_>,
+    mut interaction: Interaction,
+    agreed: bool,
+) -> Result<Reply, OAuthError> {
     let (server, now) = (visit.server, visit.now);
     let asked = match read(visit, &interaction)? {
         Ok(asked) => asked,
@@ -137,7 +151,9 @@ pub(super) async fn proceed(visit: &mut Visit<'_>, mut interaction: Interaction,
     };
     let named = Named::of(visit.trust, visit.request, now);
     for _ in 0..ATTEMPTS {
-        let (found, answered) = server.session(&visit.browser, interaction.answered(server.issuer()), now).await?;
+        let (found, answered) = server
+            .session(&visit.browser, interaction.answered(server.issuer()), now)
+            .await?;
         if answered.is_some() {
             return Err(OAuthError::new(
                 ErrorCode::InvalidRequest,
@@ -149,7 +165,15 @@ pub(super) async fn proceed(visit: &mut Visit<'_>, mut interaction: Interaction,
             Err(StoreError::Conflict(_)) => continue,
             Err(error) => return Err(error.into()),
         };
-        let step = decide(visit, &asked, &interaction, current.as_ref(), &named, expected.as_deref(), agreed);
+        let step = decide(
+            visit,
+            &asked,
+            &interaction,
+            current.as_ref(),
+            &named,
+            expected.as_deref(),
+            agreed,
+        );
         let step = match step {
             Ok(step) => step,
             Err(error) => return refuse(visit, &asked.target, &error),
@@ -158,7 +182,10 @@ pub(super) async fn proceed(visit: &mut Visit<'_>, mut interaction: Interaction,
             Step::Answer { acr } => {
                 // Nobody gets an answer who is not signed in.
                 let Some(current) = current else {
-                    return Err(OAuthError::new(ErrorCode::ServerError, "nobody is signed in"));
+                    return Err(OAuthError::new(
+                        ErrorCode::ServerError,
+                        "nobody is signed in",
+                    ));
                 };
                 match issue::answer(visit, &interaction, &asked, current, acr, agreed).await? {
                     Some(reply) => return Ok(reply),
@@ -167,10 +194,20 @@ pub(super) async fn proceed(visit: &mut Visit<'_>, mut interaction: Interaction,
             }
             Step::SignIn { step_up } => {
                 let current = current.filter(|_| step_up || asked.request.prompt().select_account);
-                return sign_in_page(visit, &mut interaction, &asked, current.as_ref(), &named, step_up, None);
+                return sign_in_page(
+                    visit,
+                    &mut interaction,
+                    &asked,
+                    current.as_ref(),
+                    &named,
+                    step_up,
+                    None,
+                );
             }
             Step::SecondFactor => {
-                let username = current.map(|current| current.session.username).unwrap_or_default();
+                let username = current
+                    .map(|current| current.session.username)
+                    .unwrap_or_default();
                 return second_factor_page(visit, &mut interaction, &asked, &username, None);
             }
             Step::Consent => {
@@ -179,13 +216,21 @@ pub(super) async fn proceed(visit: &mut Visit<'_>, mut interaction: Interaction,
             }
         }
     }
-    Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again in a moment")
-        .because("the session is being used by many at once"))
+    Err(
+        OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again in a moment")
+            .because("the session is being used by many at once"),
+    )
 }
 
 /// Reads the request. What is wrong before its target is known is an error of ours; the rest is the client's.
-#[expect(clippy::type_complexity, reason = "an error that is told to somebody else is no error of ours")]
-pub(super) fn read(visit: &Visit<'_>, interaction: &Interaction) -> Result<Result<Asked, (Target, OAuthError)>, OAuthError> {
+#[expect(
+    clippy::type_complexity,
+    reason = "an error that is told to somebody else is no error of ours"
+)]
+pub(super) fn read(
+    visit: &Visit<'_>,
+    interaction: &Interaction,
+) -> Result<Result<Asked, (Target, OAuthError)>, OAuthError> {
     let form = interaction.form()?;
     let target = Target::of(&form, &visit.trust.clients)?;
     let policy = Policy {
@@ -204,7 +249,11 @@ pub(super) fn read(visit: &Visit<'_>, interaction: &Interaction) -> Result<Resul
 
 /// Whom the client expects, by an ID token that we issued to it; that it has expired says nothing
 /// (OpenID Connect Core section 3.1.2.1).
-fn expected(server: &Server, asked: &Asked, now: Timestamp) -> Result<Result<Option<String>, OAuthError>, OAuthError> {
+fn expected(
+    server: &Server,
+    asked: &Asked,
+    now: Timestamp,
+) -> Result<Result<Option<String>, OAuthError>, OAuthError> {
     let Some(hint) = asked.request.id_token_hint() else {
         return Ok(Ok(None));
     };
@@ -212,7 +261,10 @@ fn expected(server: &Server, asked: &Asked, now: Timestamp) -> Result<Result<Opt
     let client_id = asked.target.client().client_id();
     Ok(match id_token::hint(hint, &keys, server.issuer(), now) {
         Some(hint) if hint.client_id == client_id.as_str() => Ok(Some(hint.subject)),
-        _ => Err(OAuthError::new(ErrorCode::InvalidRequest, "the id_token_hint is no ID token that was issued to this client")),
+        _ => Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "the id_token_hint is no ID token that was issued to this client",
+        )),
     })
 }
 
@@ -226,9 +278,13 @@ async fn automatic(
 ) -> Result<Option<Current>, StoreError> {
     let (server, now) = (visit.server, visit.now);
     let limits = server.limits();
-    let active = |current: &Current| current.session.is_active(limits, now) && is_known(visit.trust, &current.session);
+    let active = |current: &Current| {
+        current.session.is_active(limits, now) && is_known(visit.trust, &current.session)
+    };
     let prompt = asked.request.prompt();
-    let candidate = named.automatic(server).filter(|_| !visit.browser.signed_out && !prompt.login && !prompt.select_account);
+    let candidate = named
+        .automatic(server)
+        .filter(|_| !visit.browser.signed_out && !prompt.login && !prompt.select_account);
     match (found, candidate) {
         (Some(current), candidate) if active(&current) => {
             let replaced = |user: &&SignedIn| {
@@ -238,18 +294,33 @@ async fn automatic(
                     && named.header.as_ref() == Some(*user)
                     && user.username != current.session.username
             };
-            let better = stronger(server, asked, &current, named).filter(|_| !visit.browser.signed_out);
+            let better =
+                stronger(server, asked, &current, named).filter(|_| !visit.browser.signed_out);
             match candidate.filter(replaced).cloned().or(better) {
                 None => Ok(Some(current)),
                 Some(user) => server
-                    .sign_in(&mut visit.browser, Some(current), user, Changes::none(), visit.request, now)
+                    .sign_in(
+                        &mut visit.browser,
+                        Some(current),
+                        user,
+                        Changes::none(),
+                        visit.request,
+                        now,
+                    )
                     .await
                     .map(Some),
             }
         }
         (_, None) => Ok(None),
         (found, Some(user)) => server
-            .sign_in(&mut visit.browser, found, user.clone(), Changes::none(), visit.request, now)
+            .sign_in(
+                &mut visit.browser,
+                found,
+                user.clone(),
+                Changes::none(),
+                visit.request,
+                now,
+            )
             .await
             .map(Some),
     }
@@ -260,12 +331,18 @@ async fn automatic(
 fn stronger(server: &Server, asked: &Asked, current: &Current, named: &Named) -> Option<SignedIn> {
     let session = &current.session;
     let user = named.certificate.as_ref()?;
-    let factors = Factors { totp: session.factors.totp, ..user.factors };
+    let factors = Factors {
+        totp: session.factors.totp,
+        ..user.factors
+    };
     let levels = &server.settings.levels;
     let better = !asked.request.acr().values.is_empty()
         && user.username == session.username
         && levels.of(factors) > levels.of(session.factors);
-    better.then(|| SignedIn { factors, ..user.clone() })
+    better.then(|| SignedIn {
+        factors,
+        ..user.clone()
+    })
 }
 
 /// Whether a user who was one of `--users` still is.
@@ -289,10 +366,16 @@ fn decide(
         .filter(|session| session.local)
         .and_then(|session| visit.trust.users.find(&session.username));
     let is_theirs = |signed_in: &Option<SignedIn>| {
-        signed_in.as_ref().zip(session).is_some_and(|(user, session)| user.username == session.username)
+        signed_in
+            .as_ref()
+            .zip(session)
+            .is_some_and(|(user, session)| user.username == session.username)
     };
     let client = asked.target.client();
-    let own = client.people().acr_loa_map().map(|map| AcrMap::from(map.clone()));
+    let own = client
+        .people()
+        .acr_loa_map()
+        .map(|map| AcrMap::from(map.clone()));
     next(&Situation {
         request: &asked.request,
         client,
@@ -311,8 +394,15 @@ fn decide(
 }
 
 /// Tells the client that it gets nothing, and the log why.
-pub(super) fn refuse(visit: &Visit<'_>, target: &Target, error: &OAuthError) -> Result<Reply, OAuthError> {
-    if matches!(error.code(), ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError) {
+pub(super) fn refuse(
+    visit: &Visit<'_>,
+    target: &Target,
+    error: &OAuthError,
+) -> Result<Reply, OAuthError> {
+    if matches!(
+        error.code(),
+        ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError
+    ) {
         return Err(error.clone());
     }
     tracing::warn!(
@@ -323,11 +413,18 @@ pub(super) fn refuse(visit: &Visit<'_>, target: &Target, error: &OAuthError) -> 
         cause = error.cause(),
         "refused, by way of the browser"
     );
-    carried(visit.server, visit.request, &target.refusal(visit.server.issuer(), error))
+    carried(
+        visit.server,
+        visit.request,
+        &target.refusal(visit.server.issuer(), error),
+    )
 }
 
 /// Goes on by GET, so that nothing that was posted is posted again when a page is loaded again.
-pub(super) async fn go_on(visit: &mut Visit<'_>, mut interaction: Interaction) -> Result<Reply, OAuthError> {
+pub(super) async fn go_on(
+    visit: &mut Visit<'_>,
+    mut interaction: Interaction,
+) -> Result<Reply, OAuthError> {
     let sealed = interaction.sealed(visit.server, &mut visit.browser, visit.now)?;
     if sealed.len() > URL {
         return proceed(visit, interaction, false).await;
@@ -346,13 +443,21 @@ pub(super) fn sign_in_page(
     problem: Option<LoginProblem>,
 ) -> Result<Reply, OAuthError> {
     let sealed = interaction.sealed(visit.server, &mut visit.browser, visit.now)?;
-    let username = |signed_in: &Option<SignedIn>| signed_in.as_ref().map(|user| user.username.clone());
+    let username =
+        |signed_in: &Option<SignedIn>| signed_in.as_ref().map(|user| user.username.clone());
     let (certificate, header) = (username(&named.certificate), username(&named.header));
     let session = current.map(|current| current.session.username.as_str());
     let page = Page::Login {
-        form: page::Form { action: "authorize", interaction: &sealed },
+        form: page::Form {
+            action: "authorize",
+            interaction: &sealed,
+        },
         client: shown(asked.target.client()),
-        username: if step_up { session } else { asked.request.login_hint() },
+        username: if step_up {
+            session
+        } else {
+            asked.request.login_hint()
+        },
         password: visit.trust.users.any_password(),
         certificate: certificate.as_deref(),
         header: header.as_deref(),
@@ -373,7 +478,10 @@ pub(super) fn second_factor_page(
 ) -> Result<Reply, OAuthError> {
     let sealed = interaction.sealed(visit.server, &mut visit.browser, visit.now)?;
     let page = Page::SecondFactor {
-        form: page::Form { action: "authorize", interaction: &sealed },
+        form: page::Form {
+            action: "authorize",
+            interaction: &sealed,
+        },
         client: shown(asked.target.client()),
         username,
         problem,
@@ -392,12 +500,19 @@ fn consent_page(
     let request = &asked.request;
     let scopes: Vec<&str> = request.scope().tokens().collect();
     let resources: Vec<&str> = request.resources().iter().map(String::as_str).collect();
-    let by_name = request.claims().id_token.iter().chain(&request.claims().userinfo);
+    let by_name = request
+        .claims()
+        .id_token
+        .iter()
+        .chain(&request.claims().userinfo);
     let mut claims: Vec<&str> = by_name.map(String::as_str).collect();
     claims.sort_unstable();
     claims.dedup();
     let page = Page::Consent {
-        form: page::Form { action: "authorize", interaction: &sealed },
+        form: page::Form {
+            action: "authorize",
+            interaction: &sealed,
+        },
         client: shown(asked.target.client()),
         username: session.map_or("", |session| session.username.as_str()),
         scopes: &scopes,
@@ -407,15 +522,29 @@ fn consent_page(
     Ok(page_for(visit, asked, &page, None))
 }
 
-fn page_for(visit: &Visit<'_>, asked: &Asked, page: &Page<'_>, problem: Option<LoginProblem>) -> Reply {
+fn page_for(
+    visit: &Visit<'_>,
+    asked: &Asked,
+    page: &Page<'_>,
+    problem: Option<LoginProblem>,
+) -> Reply {
     let status = match problem {
         Some(LoginProblem::Wait { .. }) => http::StatusCode::TOO_MANY_REQUESTS,
         _ => http::StatusCode::OK,
     };
     let target = asked.target.redirect_uri();
-    let reply = show(visit.server, visit.request, asked.request.ui_locales(), status, page, Some(target));
+    let reply = show(
+        visit.server,
+        visit.request,
+        asked.request.ui_locales(),
+        status,
+        page,
+        Some(target),
+    );
     match problem {
-        Some(LoginProblem::Wait { seconds }) => reply.with(http::header::RETRY_AFTER, seconds.into()),
+        Some(LoginProblem::Wait { seconds }) => {
+            reply.with(http::header::RETRY_AFTER, seconds.into())
+        }
         _ => reply,
     }
 }

@@ -17,7 +17,7 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::time::Lifetime;
 
 /// How many may wait to be told.
-pub const WAITING: usize = 4_096;
+pub(super) const WAITING: usize = 4_096;
 
 /// How many are told at the same time.
 const AT_ONCE: usize = 16;
@@ -55,8 +55,11 @@ pub(super) fn tell(server: &Server, clients: &[&str], session: &str, subject: &s
             session: session.to_owned(),
             subject: subject.to_owned(),
         };
-        if server.farewells.try_send(farewell).is_err() {
-            tracing::error!(client_id, "too many clients wait to be told of a logout: this one is not told");
+        if server.people.farewells.try_send(farewell).is_err() {
+            tracing::error!(
+                client_id,
+                "too many clients wait to be told of a logout: this one is not told"
+            );
         }
     }
 }
@@ -78,16 +81,31 @@ pub async fn farewells(server: Arc<Server>, mut waiting: mpsc::Receiver<Farewell
 }
 
 async fn bid(server: &Server, farewell: &Farewell) {
-    let client = server.trust.load().clients.find(&farewell.client_id).cloned();
+    let client = server
+        .trust
+        .load()
+        .clients
+        .find(&farewell.client_id)
+        .cloned();
     let Some(client) = client else { return };
     for attempt in 1..=2 {
         match send(server, &client, farewell).await {
             Ok(()) => {
-                tracing::info!(client_id = farewell.client_id, sid = farewell.session, "the client was told of the logout");
+                tracing::info!(
+                    client_id = farewell.client_id,
+                    sid = farewell.session,
+                    "the client was told of the logout"
+                );
                 return;
             }
             Err(cause) => {
-                tracing::warn!(client_id = farewell.client_id, sid = farewell.session, attempt, cause, "the client could not be told of the logout");
+                tracing::warn!(
+                    client_id = farewell.client_id,
+                    sid = farewell.session,
+                    attempt,
+                    cause,
+                    "the client could not be told of the logout"
+                );
             }
         }
         if attempt == 1 {
@@ -96,22 +114,44 @@ async fn bid(server: &Server, farewell: &Farewell) {
     }
 }
 
-async fn send(server: &Server, client: &ClientRegistration, farewell: &Farewell) -> Result<(), String> {
+async fn send(
+    server: &Server,
+    client: &ClientRegistration,
+    farewell: &Farewell,
+) -> Result<(), String> {
     let Some(uri) = client.people().backchannel_logout_uri() else {
         return Ok(());
     };
-    let to = server.outbound.destination(uri).map_err(|error| error.to_string())?;
-    let token = token(server, client, farewell).await.map_err(|error| error.cause().to_owned())?;
-    let mut form = Serializer::new(String::with_capacity(token.len() + 32));
-    form.append_pair("logout_token", &token);
+    let to = server
+        .people
+        .outbound
+        .destination(uri)
+        .map_err(|error| error.to_string())?;
+    let token = token(server, client, farewell)
+        .await
+        .map_err(|error| error.cause().to_owned())?;
+    let body = Serializer::new(String::with_capacity(token.len() + 32))
+        .append_pair("logout_token", &token)
+        .finish();
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    let sent = server.outbound.post(&to, headers, Bytes::from(form.finish()), ANSWER).await;
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/x-www-form-urlencoded"),
+    );
+    let sent = server
+        .people
+        .outbound
+        .post(&to, headers, Bytes::from(body), ANSWER)
+        .await;
     sent.map(drop).map_err(|error| error.to_string())
 }
 
 /// The logout token (section 2.4), protected as the client's ID tokens are.
-async fn token(server: &Server, client: &ClientRegistration, farewell: &Farewell) -> Result<String, OAuthError> {
+async fn token(
+    server: &Server,
+    client: &ClientRegistration,
+    farewell: &Farewell,
+) -> Result<String, OAuthError> {
     let now = (server.clock)();
     let people = client.people();
     let claims = json!({
@@ -124,7 +164,17 @@ async fn token(server: &Server, client: &ClientRegistration, farewell: &Farewell
         "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
         "sid": farewell.session,
     });
-    let key = server.signer(SignBy::Only(people.id_token_alg()), now).await?;
+    let key = server
+        .signer(SignBy::Only(people.id_token_alg()), now)
+        .await?;
     let signed = sign(key, "logout+jwt", &claims).await?;
-    server.encrypted(client, signed, Some("JWT"), people.id_token_encryption(), now).await
+    server
+        .encrypted(
+            client,
+            signed,
+            Some("JWT"),
+            people.id_token_encryption(),
+            now,
+        )
+        .await
 }

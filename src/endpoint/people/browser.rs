@@ -1,7 +1,9 @@
 //! What a browser shows and is shown: cookies in and out, pages with what keeps them to themselves.
 
-use http::header::{ACCEPT_LANGUAGE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE};
 use http::StatusCode;
+use http::header::{
+    ACCEPT_LANGUAGE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE,
+};
 use url::Url;
 
 use crate::authorization::Answer;
@@ -62,14 +64,16 @@ impl Browser {
             return form.clone();
         }
         let form = mint();
-        self.set.push(format!("{FORM}={}{ATTRIBUTES}{KNOWN}", form.expose()));
+        self.set
+            .push(format!("{FORM}={}{ATTRIBUTES}{KNOWN}", form.expose()));
         self.form = Some(form.clone());
         form
     }
 
     /// From now on it is signed in with that.
     pub(super) fn sign_in(&mut self, cookie: SessionCookie) {
-        self.set.push(format!("{SESSION}={}{ATTRIBUTES}", cookie.text().expose()));
+        self.set
+            .push(format!("{SESSION}={}{ATTRIBUTES}", cookie.text().expose()));
         self.session = Some(cookie);
         self.signed_out = false;
     }
@@ -134,30 +138,46 @@ pub(in crate::endpoint) fn show(
     page: &Page<'_>,
     target: Option<&str>,
 ) -> Reply {
-    let accepted = request.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    let accepted = request
+        .headers
+        .get(ACCEPT_LANGUAGE)
+        .and_then(|value| value.to_str().ok());
     let shown = Shown {
         language: Language::choose(ui_locales, accepted),
         base: ".",
         request: &request.id,
     };
-    let rendered = server.pages.load().render(page, &shown);
+    let rendered = server.people.pages.load().render(page, &shown);
     if let Some(fault) = rendered.fault {
         tracing::error!(request = &*request.id, cause = %fault, "a page of --pages could not be made; the built-in one was shown");
     }
     let forms = match (page, target.and_then(origin)) {
-        (Page::Error { .. } | Page::LoggedOut { .. } | Page::WhoAmI { .. }, _) => "'none'".to_owned(),
+        (Page::Error { .. } | Page::LoggedOut { .. } | Page::WhoAmI { .. }, _) => {
+            "'none'".to_owned()
+        }
         (_, Some(origin)) => format!("'self' https: {origin}"),
         (_, None) => "'self' https:".to_owned(),
     };
-    let script = if matches!(page, Page::FormPost { .. }) { " script-src 'self';" } else { "" };
+    let script = if matches!(page, Page::FormPost { .. }) {
+        " script-src 'self';"
+    } else {
+        ""
+    };
     let policy = format!(
         "default-src 'none'; style-src 'self';{script} form-action {forms}; frame-ancestors 'none'; base-uri 'none'"
     );
-    let policy = HeaderValue::from_str(&policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
+    let policy = HeaderValue::from_str(&policy)
+        .unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
     Reply::new(status, "text/html; charset=utf-8", rendered.html)
         .with(HeaderName::from_static("content-security-policy"), policy)
-        .with(HeaderName::from_static("x-frame-options"), HeaderValue::from_static("DENY"))
-        .with(HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer"))
+        .with(
+            HeaderName::from_static("x-frame-options"),
+            HeaderValue::from_static("DENY"),
+        )
+        .with(
+            HeaderName::from_static("referrer-policy"),
+            HeaderValue::from_static("no-referrer"),
+        )
 }
 
 /// Where a redirection URI leads, as `form-action` has it, if `https:` does not say so already.
@@ -179,7 +199,10 @@ pub(super) fn trouble(server: &Server, request: &Request, error: &OAuthError) ->
         ErrorCode::ServerError => Problem::Failed,
         _ => Problem::BadRequest,
     };
-    let page = Page::Error { problem, description: error.description() };
+    let page = Page::Error {
+        problem,
+        description: error.description(),
+    };
     let reply = show(server, request, None, error.code().status(), &page, None);
     if error.code() == ErrorCode::TemporarilyUnavailable {
         return reply.with(RETRY_AFTER, HeaderValue::from_static("2"));
@@ -193,17 +216,31 @@ pub(super) fn see_other(location: &str) -> Result<Reply, OAuthError> {
         OAuthError::new(ErrorCode::ServerError, "the answer could not be made").because(error)
     })?;
     let mut reply = Reply::empty(StatusCode::SEE_OTHER);
-    reply.headers.push((HeaderName::from_static("referrer-policy"), HeaderValue::from_static("no-referrer")));
+    reply.headers.push((
+        HeaderName::from_static("referrer-policy"),
+        HeaderValue::from_static("no-referrer"),
+    ));
     Ok(reply.with(LOCATION, location))
 }
 
 /// The answer to the client, by way of the browser.
-pub(super) fn carried(server: &Server, request: &Request, answer: &Answer) -> Result<Reply, OAuthError> {
+pub(super) fn carried(
+    server: &Server,
+    request: &Request,
+    answer: &Answer,
+) -> Result<Reply, OAuthError> {
     match answer {
         Answer::Redirect(location) => see_other(location),
         Answer::FormPost { action, fields } => {
             let page = Page::FormPost { action, fields };
-            Ok(show(server, request, None, StatusCode::OK, &page, Some(action)))
+            Ok(show(
+                server,
+                request,
+                None,
+                StatusCode::OK,
+                &page,
+                Some(action),
+            ))
         }
     }
 }

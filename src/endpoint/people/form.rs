@@ -1,6 +1,8 @@
 //! What somebody did on a page: each step of signing in and agreeing comes back as a form.
 
-use super::authorize::{Asked, Visit, go_on, proceed, read, refuse, second_factor_page, sign_in_page};
+use super::authorize::{
+    Asked, Visit, go_on, proceed, read, refuse, second_factor_page, sign_in_page,
+};
 use super::interaction::Interaction;
 use super::session::{Current, Named};
 use super::sign_in;
@@ -13,7 +15,11 @@ use crate::store::StoreError;
 use crate::user::session::SignedIn;
 
 /// Makes the step that the form says.
-pub(super) async fn step(visit: &mut Visit<'_>, interaction: Interaction, form: &Form<'_>) -> Result<Reply, OAuthError> {
+pub(super) async fn step(
+    visit: &mut Visit<'_>,
+    interaction: Interaction,
+    form: &Form<'_>,
+) -> Result<Reply, OAuthError> {
     let asked = match read(visit, &interaction)? {
         Ok(asked) => asked,
         Err((target, error)) => return refuse(visit, &target, &error),
@@ -22,14 +28,20 @@ pub(super) async fn step(visit: &mut Visit<'_>, interaction: Interaction, form: 
         "password" => password(visit, interaction, &asked, form).await,
         "certificate" | "header" => named(visit, interaction, &asked, form).await,
         "session" => {
-            let interaction = Interaction { selected: true, ..interaction };
+            let interaction = Interaction {
+                selected: true,
+                ..interaction
+            };
             go_on(visit, interaction).await
         }
         "totp" => second_factor(visit, interaction, &asked, form).await,
         "allow" => allow(visit, interaction).await,
         "deny" => refuse(visit, &asked.target, &denied("the user did not agree")),
         "cancel" => refuse(visit, &asked.target, &denied("the user gave up signing in")),
-        _ => Err(OAuthError::new(ErrorCode::InvalidRequest, "there is no such step")),
+        _ => Err(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "there is no such step",
+        )),
     }
 }
 
@@ -38,19 +50,33 @@ fn denied(description: &'static str) -> OAuthError {
     OAuthError::new(ErrorCode::AccessDenied, description)
 }
 
-async fn password(visit: &mut Visit<'_>, mut interaction: Interaction, asked: &Asked, form: &Form<'_>) -> Result<Reply, OAuthError> {
+async fn password(
+    visit: &mut Visit<'_>,
+    mut interaction: Interaction,
+    asked: &Asked,
+    form: &Form<'_>,
+) -> Result<Reply, OAuthError> {
     let problem = match (form.value("username"), form.value("password")) {
-        (Some(username), Some(password)) => match sign_in::password(visit, username.trim(), password).await? {
-            Ok(admitted) => return sign_in(visit, interaction, admitted.user, admitted.changes).await,
-            Err(problem) => problem,
-        },
+        (Some(username), Some(password)) => {
+            match sign_in::password(visit, username.trim(), password).await? {
+                Ok(admitted) => {
+                    return sign_in(visit, interaction, admitted.user, admitted.changes).await;
+                }
+                Err(problem) => problem,
+            }
+        }
         _ => LoginProblem::WrongPassword,
     };
     again(visit, &mut interaction, asked, problem).await
 }
 
 /// Goes on as whom the web server names, now that somebody said so.
-async fn named(visit: &mut Visit<'_>, mut interaction: Interaction, asked: &Asked, form: &Form<'_>) -> Result<Reply, OAuthError> {
+async fn named(
+    visit: &mut Visit<'_>,
+    mut interaction: Interaction,
+    asked: &Asked,
+    form: &Form<'_>,
+) -> Result<Reply, OAuthError> {
     let named = Named::of(visit.trust, visit.request, visit.now);
     let user = match form.value("step") {
         Some("certificate") => named.certificate,
@@ -62,25 +88,61 @@ async fn named(visit: &mut Visit<'_>, mut interaction: Interaction, asked: &Aske
     }
 }
 
-async fn again(visit: &mut Visit<'_>, interaction: &mut Interaction, asked: &Asked, problem: LoginProblem) -> Result<Reply, OAuthError> {
-    let (current, _) = visit.server.session(&visit.browser, None, visit.now).await?;
+async fn again(
+    visit: &mut Visit<'_>,
+    interaction: &mut Interaction,
+    asked: &Asked,
+    problem: LoginProblem,
+) -> Result<Reply, OAuthError> {
+    let (current, _) = visit
+        .server
+        .session(&visit.browser, None, visit.now)
+        .await?;
     let limits = visit.server.limits();
-    let current = current.filter(|current| current.session.is_active(limits, visit.now) && !asked.request.prompt().login);
+    let current = current.filter(|current| {
+        current.session.is_active(limits, visit.now) && !asked.request.prompt().login
+    });
     let named = Named::of(visit.trust, visit.request, visit.now);
     let step_up = current.is_some() && !asked.request.prompt().select_account;
-    sign_in_page(visit, interaction, asked, current.as_ref(), &named, step_up, Some(problem))
+    sign_in_page(
+        visit,
+        interaction,
+        asked,
+        current.as_ref(),
+        &named,
+        step_up,
+        Some(problem),
+    )
 }
 
-async fn sign_in(visit: &mut Visit<'_>, interaction: Interaction, user: SignedIn, changes: Changes) -> Result<Reply, OAuthError> {
+async fn sign_in(
+    visit: &mut Visit<'_>,
+    interaction: Interaction,
+    user: SignedIn,
+    changes: Changes,
+) -> Result<Reply, OAuthError> {
     for _ in 0..4 {
-        let (before, _) = visit.server.session(&visit.browser, None, visit.now).await?;
+        let (before, _) = visit
+            .server
+            .session(&visit.browser, None, visit.now)
+            .await?;
         let begun = visit
             .server
-            .sign_in(&mut visit.browser, before, user.clone(), changes.clone(), visit.request, visit.now)
+            .sign_in(
+                &mut visit.browser,
+                before,
+                user.clone(),
+                changes.clone(),
+                visit.request,
+                visit.now,
+            )
             .await;
         match begun {
             Ok(_) => {
-                let interaction = Interaction { fresh: true, ..interaction };
+                let interaction = Interaction {
+                    fresh: true,
+                    ..interaction
+                };
                 return go_on(visit, interaction).await;
             }
             Err(StoreError::Conflict(_)) => {}
@@ -90,8 +152,16 @@ async fn sign_in(visit: &mut Visit<'_>, interaction: Interaction, user: SignedIn
     Err(busy())
 }
 
-async fn second_factor(visit: &mut Visit<'_>, mut interaction: Interaction, asked: &Asked, form: &Form<'_>) -> Result<Reply, OAuthError> {
-    let (current, _) = visit.server.session(&visit.browser, None, visit.now).await?;
+async fn second_factor(
+    visit: &mut Visit<'_>,
+    mut interaction: Interaction,
+    asked: &Asked,
+    form: &Form<'_>,
+) -> Result<Reply, OAuthError> {
+    let (current, _) = visit
+        .server
+        .session(&visit.browser, None, visit.now)
+        .await?;
     let limits = visit.server.limits();
     let current = current.filter(|current| current.session.is_active(limits, visit.now));
     let Some((current, user)) = current.and_then(|current| {
@@ -112,8 +182,22 @@ async fn second_factor(visit: &mut Visit<'_>, mut interaction: Interaction, aske
     }
 }
 
-async fn raise(visit: &mut Visit<'_>, interaction: Interaction, current: Current, changes: Changes) -> Result<Reply, OAuthError> {
-    let raised = visit.server.raise(&mut visit.browser, current, changes, visit.request, visit.now).await;
+async fn raise(
+    visit: &mut Visit<'_>,
+    interaction: Interaction,
+    current: Current,
+    changes: Changes,
+) -> Result<Reply, OAuthError> {
+    let raised = visit
+        .server
+        .raise(
+            &mut visit.browser,
+            current,
+            changes,
+            visit.request,
+            visit.now,
+        )
+        .await;
     match raised {
         Ok(_) => go_on(visit, interaction).await,
         // The same code was used at this moment, or the session was: whoever is honest tries the next one.
@@ -124,8 +208,12 @@ async fn raise(visit: &mut Visit<'_>, interaction: Interaction, current: Current
 
 /// Agrees, if it is still the one who was asked that does.
 async fn allow(visit: &mut Visit<'_>, interaction: Interaction) -> Result<Reply, OAuthError> {
-    let (current, _) = visit.server.session(&visit.browser, None, visit.now).await?;
-    let agreed = current.is_some_and(|current| interaction.asked.as_ref() == Some(&current.session.subject));
+    let (current, _) = visit
+        .server
+        .session(&visit.browser, None, visit.now)
+        .await?;
+    let agreed =
+        current.is_some_and(|current| interaction.asked.as_ref() == Some(&current.session.subject));
     proceed(visit, interaction, agreed).await
 }
 

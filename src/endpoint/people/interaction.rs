@@ -64,7 +64,9 @@ pub(super) enum Kinds {
 impl Interaction {
     /// One that begins now.
     pub(super) fn begin(server: &Server, kind: Kinds, form: &Form<'_>, now: Timestamp) -> Self {
-        let pairs = form.pairs().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let pairs = form
+            .pairs()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
             id: (server.mint)().expose().chars().take(22).collect(),
             began: now,
@@ -80,7 +82,11 @@ impl Interaction {
 
     /// The request's parameters.
     pub(super) fn form(&self) -> Result<Form<'_>, OAuthError> {
-        Ok(Form::from_pairs(self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?)
+        Ok(Form::from_pairs(
+            self.pairs
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        )?)
     }
 
     /// Under which key it is written that it has been answered; nothing where nobody could send it again.
@@ -94,7 +100,12 @@ impl Interaction {
     }
 
     /// For a page: sealed for that browser.
-    pub(super) fn sealed(&mut self, server: &Server, browser: &mut Browser, now: Timestamp) -> Result<String, OAuthError> {
+    pub(super) fn sealed(
+        &mut self,
+        server: &Server,
+        browser: &mut Browser,
+        now: Timestamp,
+    ) -> Result<String, OAuthError> {
         self.shown = true;
         let bound = bound(server, browser.form_or_new(server.mint).expose());
         let octets = serde_json::to_vec(self).map_err(failed)?;
@@ -108,7 +119,13 @@ impl Interaction {
     ///
     /// # Errors
     /// It was not made here, not for this browser, or too long ago.
-    pub(super) fn open(server: &Server, browser: &Browser, kind: Kinds, text: &str, now: Timestamp) -> Result<Self, OAuthError> {
+    pub(super) fn open(
+        server: &Server,
+        browser: &Browser,
+        kind: Kinds,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Self, OAuthError> {
         let refused = |cause: &'static str| {
             Err(OAuthError::new(
                 ErrorCode::Forbidden,
@@ -125,7 +142,9 @@ impl Interaction {
         let keys = server.keys()?;
         let envelope = keys.envelope(PURPOSE, now).map_err(failed)?;
         let Some(octets) = envelope.open(bound(server, form.expose()).as_bytes(), &sealed) else {
-            return refused("the interaction was sealed by another key, for another browser, or by nobody");
+            return refused(
+                "the interaction was sealed by another key, for another browser, or by nobody",
+            );
         };
         let interaction: Self = serde_json::from_slice(&octets).map_err(failed)?;
         if interaction.kind != kind {

@@ -11,7 +11,7 @@ use crate::grant;
 use crate::grant::authorization_code::AuthorizationCode;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::time::Lifetime;
-use crate::record::{Changes, Condition, Kind, Key, Record};
+use crate::record::{Changes, Condition, Key, Kind, Record};
 use crate::store::StoreError;
 use crate::token::family::{Authentication, Family, FamilyId};
 use crate::token::id_token::IdToken;
@@ -41,7 +41,10 @@ pub(super) async fn answer(
     } else {
         Lifetime::from_seconds(0)
     };
-    let ends = now.after(settings.code_ttl).after(refreshed).after(settings.access_token_ttl);
+    let ends = now
+        .after(settings.code_ttl)
+        .after(refreshed)
+        .after(settings.access_token_ttl);
     let text = AuthorizationCode::text(&(server.mint)(), &name);
     let code = AuthorizationCode {
         expires: now.after(settings.code_ttl),
@@ -67,13 +70,28 @@ pub(super) async fn answer(
     } else {
         None
     };
-    let access_token = front.as_ref().map(|front| front.response.access_token.clone());
+    let access_token = front
+        .as_ref()
+        .map(|front| front.response.access_token.clone());
     let id_token = if response_type.id_token {
-        let user = visit.trust.users.find(&family.username).filter(|_| family.local);
-        let said = user.map(|user| claims::named(user, &family.id_token_claims)).unwrap_or_default();
-        let token = IdToken::new(issuer, &family, said, now, settings.access_token_ttl).with_nonce(request.nonce());
-        let access_token = access_token.as_ref().map(crate::oauth::secret::Secret::expose);
-        Some(server.id_token(client, &token, access_token, Some(text.expose()), now).await?)
+        let user = visit
+            .trust
+            .users
+            .find(&family.username)
+            .filter(|_| family.local);
+        let said = user
+            .map(|user| claims::named(user, &family.id_token_claims))
+            .unwrap_or_default();
+        let token = IdToken::new(issuer, &family, said, now, settings.access_token_ttl)
+            .with_nonce(request.nonce());
+        let access_token = access_token
+            .as_ref()
+            .map(crate::oauth::secret::Secret::expose);
+        Some(
+            server
+                .id_token(client, &token, access_token, Some(text.expose()), now)
+                .await?,
+        )
     } else {
         None
     };
@@ -109,13 +127,20 @@ pub(super) async fn answer(
         parameters.push(("id_token", token.expose()));
     }
     if let Some(front) = &front {
-        server.metrics.token_issued("authorize", front.format.name(), false);
+        server
+            .metrics
+            .token_issued("authorize", front.format.name(), false);
     }
     carried(server, visit.request, &target.answer(issuer, &parameters)).map(Some)
 }
 
 /// That this request has been answered, where it could be sent again.
-fn answered(interaction: &Interaction, issuer: &str, visit: &Visit<'_>, changes: Changes) -> Changes {
+fn answered(
+    interaction: &Interaction,
+    issuer: &str,
+    visit: &Visit<'_>,
+    changes: Changes,
+) -> Changes {
     let Some(key) = interaction.answered(issuer) else {
         return changes;
     };
@@ -124,7 +149,9 @@ fn answered(interaction: &Interaction, issuer: &str, visit: &Visit<'_>, changes:
         value: b"1".to_vec(),
         expires: Some(visit.now.after(TIME).after(TIME)),
     };
-    let changes = changes.expect(key.clone(), Condition::Absent).put(key, record);
+    let changes = changes
+        .expect(key.clone(), Condition::Absent)
+        .put(key, record);
     match &interaction.pushed {
         None => changes,
         Some(request_uri) => changes.delete(Key::named(Kind::PushedRequest, issuer, request_uri)),
@@ -149,7 +176,12 @@ fn family(asked: &Asked, current: &Current, acr: String, issuer: &str) -> Family
         authentication: Authentication {
             time: session.auth_time,
             acr: Some(acr),
-            methods: session.factors.amr().iter().map(ToString::to_string).collect(),
+            methods: session
+                .factors
+                .amr()
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
         },
         session: Some(current.id.as_str().to_owned()),
         id_token_claims: request.claims().id_token.clone(),

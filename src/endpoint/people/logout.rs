@@ -44,7 +44,9 @@ impl Endpoint for Logout {
     fn draw(&self, server: &Server, request: &Request, error: &OAuthError) -> Reply {
         // A client gets what clients get.
         let by_client = request.method == Method::POST
-            && request.form().is_ok_and(|form| form.value("refresh_token").is_some());
+            && request
+                .form()
+                .is_ok_and(|form| form.value("refresh_token").is_some());
         if by_client {
             Reply::from(error)
         } else {
@@ -61,20 +63,39 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let trust = server.trust.load_full();
     let now = (server.clock)();
     let posted = request.method == Method::POST;
-    let form = if posted { request.form()? } else { Form::parse(request.query.as_bytes())? };
+    let form = if posted {
+        request.form()?
+    } else {
+        Form::parse(request.query.as_bytes())?
+    };
     if posted && form.value("refresh_token").is_some() {
         return by_client(server, &trust, request, &form, now).await;
     }
     let mut browser = Browser::of(request);
-    let visit = Visit { server, trust: &trust, request, now };
+    let visit = Visit {
+        server,
+        trust: &trust,
+        request,
+        now,
+    };
     let reply = match form.value("interaction") {
         Some(sealed) => {
             let interaction = Interaction::open(server, &browser, Kinds::Logout, sealed, now)?;
             let asked = visit.read(&interaction.form()?)?;
             match form.value("step").filter(|_| posted) {
                 Some("logout") => visit.end(&mut browser, &asked).await,
-                Some("stay") => Ok(visit.page(&asked, StatusCode::OK, &Page::StillSignedIn { client: asked.client.as_deref().map(shown) })),
-                Some(_) => Err(OAuthError::new(ErrorCode::InvalidRequest, "there is no such step")),
+                Some("stay") => Ok(visit.page(
+                    &asked,
+                    StatusCode::OK,
+                    &Page::Error {
+                        problem: page::Problem::Refused,
+                        description: "you are still signed in",
+                    },
+                )),
+                Some(_) => Err(OAuthError::new(
+                    ErrorCode::InvalidRequest,
+                    "there is no such step",
+                )),
                 None => visit.decide(&mut browser, &asked, &form).await,
             }
         }
@@ -82,7 +103,11 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         // a GET.
         None if posted && browser.session.is_none() => {
             visit.read(&form)?;
-            let sealed = Interaction::begin(server, Kinds::Logout, &form, now).sealed(server, &mut browser, now)?;
+            let sealed = Interaction::begin(server, Kinds::Logout, &form, now).sealed(
+                server,
+                &mut browser,
+                now,
+            )?;
             see_other(&format!("logout?interaction={sealed}"))
         }
         None => {
@@ -127,16 +152,25 @@ impl Visit<'_> {
         if let Some((hint, named)) = hint.as_ref().zip(named)
             && hint.client_id != named
         {
-            return Err(OAuthError::new(ErrorCode::InvalidRequest, "the client_id is not that of the id_token_hint"));
+            return Err(OAuthError::new(
+                ErrorCode::InvalidRequest,
+                "the client_id is not that of the id_token_hint",
+            ));
         }
         let client_id = hint.as_ref().map(|hint| hint.client_id.as_str()).or(named);
-        let client = client_id.and_then(|id| self.trust.clients.find(id)).cloned();
+        let client = client_id
+            .and_then(|id| self.trust.clients.find(id))
+            .cloned();
         let uri = form.value("post_logout_redirect_uri");
         let registered = uri.zip(client.as_ref()).filter(|(uri, client)| {
             let known = client.people().post_logout_redirect_uris();
             known.iter().any(|known| known.as_str() == *uri)
         });
-        let state: Vec<(&str, &str)> = form.value("state").map(|state| ("state", state)).into_iter().collect();
+        let state: Vec<(&str, &str)> = form
+            .value("state")
+            .map(|state| ("state", state))
+            .into_iter()
+            .collect();
         Ok(Asked {
             leads_to: registered.map(|(uri, _)| Response::back_to(uri, &state)),
             return_refused: uri.is_some() && registered.is_none(),
@@ -147,7 +181,12 @@ impl Visit<'_> {
     }
 
     /// Ends the session at once where an ID token of that very session asks for it; asks the user else.
-    async fn decide(&self, browser: &mut Browser, asked: &Asked, form: &Form<'_>) -> Result<Reply, OAuthError> {
+    async fn decide(
+        &self,
+        browser: &mut Browser,
+        asked: &Asked,
+        form: &Form<'_>,
+    ) -> Result<Reply, OAuthError> {
         let (current, _) = self.server.session(browser, None, self.now).await?;
         let Some(current) = current else {
             // There is nothing to end. Only a client that shows an ID token is known to have sent the browser.
@@ -163,7 +202,13 @@ impl Visit<'_> {
         self.ask(browser, asked, &current, form)
     }
 
-    fn ask(&self, browser: &mut Browser, asked: &Asked, current: &Current, form: &Form<'_>) -> Result<Reply, OAuthError> {
+    fn ask(
+        &self,
+        browser: &mut Browser,
+        asked: &Asked,
+        current: &Current,
+        form: &Form<'_>,
+    ) -> Result<Reply, OAuthError> {
         let opened;
         let form = match form.value("interaction") {
             None => form,
@@ -172,14 +217,25 @@ impl Visit<'_> {
                 &opened.form()?
             }
         };
-        let sealed = Interaction::begin(self.server, Kinds::Logout, form, self.now).sealed(self.server, browser, self.now)?;
+        let sealed = Interaction::begin(self.server, Kinds::Logout, form, self.now).sealed(
+            self.server,
+            browser,
+            self.now,
+        )?;
         let page = Page::ConfirmLogout {
-            form: page::Form { action: "logout", interaction: &sealed },
+            form: page::Form {
+                action: "logout",
+                interaction: &sealed,
+            },
             client: asked.client.as_deref().map(shown),
             username: Some(&current.session.username),
             return_refused: asked.return_refused,
         };
-        let status = if asked.return_refused { StatusCode::BAD_REQUEST } else { StatusCode::OK };
+        let status = if asked.return_refused {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::OK
+        };
         Ok(self.page(asked, status, &page))
     }
 
@@ -191,7 +247,12 @@ impl Visit<'_> {
             let ended = self.server.end_session(&current.id, self.now).await?;
             if let Some(session) = ended {
                 self.server.metrics.user_signed_out();
-                signed_out(self.request, &session.subject, Some(current.id.as_str()), None);
+                signed_out(
+                    self.request,
+                    &session.subject,
+                    Some(current.id.as_str()),
+                    None,
+                );
             }
         }
         browser.sign_out();
@@ -202,7 +263,9 @@ impl Visit<'_> {
     }
 
     fn left(&self, asked: &Asked) -> Reply {
-        let page = Page::LoggedOut { client: asked.client.as_deref().map(shown) };
+        let page = Page::LoggedOut {
+            client: asked.client.as_deref().map(shown),
+        };
         self.page(asked, StatusCode::OK, &page)
     }
 
@@ -211,30 +274,51 @@ impl Visit<'_> {
             Some(Response::Redirect(location)) => Some(location.as_str()),
             _ => None,
         };
-        show(self.server, self.request, asked.ui_locales.as_deref(), status, page, target)
+        show(
+            self.server,
+            self.request,
+            asked.ui_locales.as_deref(),
+            status,
+            page,
+            target,
+        )
     }
 }
 
 /// A client ends what its refresh token is of, and the session that gave it.
-async fn by_client(server: &Server, trust: &Trust, request: &Request, form: &Form<'_>, now: Timestamp) -> Result<Reply, OAuthError> {
+async fn by_client(
+    server: &Server,
+    trust: &Trust,
+    request: &Request,
+    form: &Form<'_>,
+    now: Timestamp,
+) -> Result<Reply, OAuthError> {
     let client = authenticate(server, trust, request, form, now).await?;
     let client_id = client.registration().client_id();
     let refused = |cause: &str| {
-        OAuthError::new(ErrorCode::InvalidGrant, "what was presented is unknown, has expired or was revoked")
-            .because(format!("client {client_id}: {cause}"))
+        OAuthError::new(
+            ErrorCode::InvalidGrant,
+            "what was presented is unknown, has expired or was revoked",
+        )
+        .because(format!("client {client_id}: {cause}"))
     };
     let issuer = server.issuer();
     let text = form.required("refresh_token")?;
     let family_id = FamilyId::carried_by(text).filter(|_| RefreshToken::is_one(text));
-    let family_id = family_id.ok_or_else(|| refused("the refresh token is not of the form issued here"))?;
+    let family_id =
+        family_id.ok_or_else(|| refused("the refresh token is not of the form issued here"))?;
     let keys = [RefreshToken::key(issuer, text), family_id.key(issuer)];
     let records = server.records(&keys, now).await?;
     let mut records = records.into_iter();
     let (Some(token), Some(family)) = (records.next().flatten(), records.next().flatten()) else {
-        return Err(refused("there is no such refresh token, or its authorization has ended"));
+        return Err(refused(
+            "there is no such refresh token, or its authorization has ended",
+        ));
     };
-    let token = RefreshToken::read(&token, now).ok_or_else(|| refused("the refresh token has expired"))?;
-    let family = Family::read(&family).ok_or_else(|| refused("the family's record cannot be read"))?;
+    let token =
+        RefreshToken::read(&token, now).ok_or_else(|| refused("the refresh token has expired"))?;
+    let family =
+        Family::read(&family).ok_or_else(|| refused("the family's record cannot be read"))?;
     if family.client_id != *client_id {
         return Err(refused("the refresh token was given to another client"));
     }
@@ -246,9 +330,16 @@ async fn by_client(server: &Server, trust: &Trust, request: &Request, form: &For
     if let Some(session) = &session {
         server.end_session(session, now).await?;
     }
-    server.commit(&Changes::none().delete(family_id.key(issuer)), now).await?;
+    server
+        .commit(&Changes::none().delete(family_id.key(issuer)), now)
+        .await?;
     server.metrics.user_signed_out();
-    signed_out(request, &family.subject, family.session.as_deref(), Some(client_id.as_str()));
+    signed_out(
+        request,
+        &family.subject,
+        family.session.as_deref(),
+        Some(client_id.as_str()),
+    );
     Ok(Reply::json("{}"))
 }
 

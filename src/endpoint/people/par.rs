@@ -10,8 +10,8 @@ use crate::client::registration::ClientRegistration;
 use crate::endpoint::authenticate::{authenticate, known, refreshed};
 use crate::endpoint::{Answer, Endpoint, Reply, Request, Server};
 use crate::key::algorithm::VerificationAlgorithm;
-use crate::key::jws::{UnverifiedJws, VerifiedJws};
 use crate::key::jwk::JwkSet;
+use crate::key::jws::{UnverifiedJws, VerifiedJws};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
 use crate::oauth::profile::Profile;
@@ -58,10 +58,17 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     };
     if form.value("request_uri").is_some() {
         // RFC 9126 section 2.1.
-        return Err(named(OAuthError::new(ErrorCode::InvalidRequest, "a request_uri cannot be pushed")));
+        return Err(named(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "a request_uri cannot be pushed",
+        )));
     }
     let object = match form.value("request") {
-        Some(text) => Some(request_object(server, client.registration(), text, now).await.map_err(named)?),
+        Some(text) => Some(
+            request_object(server, client.registration(), text, now)
+                .await
+                .map_err(named)?,
+        ),
         None => None,
     };
     let form = effective(object.as_ref().unwrap_or(&form), &client)?;
@@ -79,10 +86,15 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
 }
 
 /// The request with the `client_id` of whoever authenticated, however that was said.
-fn effective<'a>(form: &'a Form<'_>, client: &'a AuthenticatedClient) -> Result<Form<'a>, OAuthError> {
+fn effective<'a>(
+    form: &'a Form<'_>,
+    client: &'a AuthenticatedClient,
+) -> Result<Form<'a>, OAuthError> {
     let client_id = client.registration().client_id().as_str();
     let others = form.pairs().filter(|(name, _)| *name != "client_id");
-    Ok(Form::from_pairs(std::iter::once(("client_id", client_id)).chain(others))?)
+    Ok(Form::from_pairs(
+        std::iter::once(("client_id", client_id)).chain(others),
+    )?)
 }
 
 /// The request object (RFC 9101), verified by the client's keys. An encrypted one is refused like any other that
@@ -94,7 +106,11 @@ async fn request_object(
     now: Timestamp,
 ) -> Result<Form<'static>, OAuthError> {
     let wrong = |cause: String| {
-        OAuthError::new(ErrorCode::InvalidRequestObject, "the request object is not good").because(cause)
+        OAuthError::new(
+            ErrorCode::InvalidRequestObject,
+            "the request object is not good",
+        )
+        .because(cause)
     };
     let jws = UnverifiedJws::parse(text).map_err(|error| wrong(error.to_string()))?;
     if !jws.is_untyped() && !request_object::TYPES.iter().any(|typ| jws.is_type(typ)) {
@@ -103,10 +119,11 @@ async fn request_object(
     let allowed: Vec<VerificationAlgorithm> = VerificationAlgorithm::ALL
         .iter()
         .copied()
-        .filter(|algorithm| server.settings.profile != Profile::Fapi2 || algorithm.is_fapi2())
+        .filter(|algorithm| server.settings.profile != Profile::Fapi2 || algorithm.fapi())
         .collect();
     let verify = |keys: &JwkSet| -> Result<VerifiedJws, String> {
-        jws.verify_by(keys, &allowed).map_err(|error| error.to_string())
+        jws.verify_by(keys, &allowed)
+            .map_err(|error| error.to_string())
     };
     let verified = match (client.jwks(), client.jwks_uri()) {
         (Some(jwks), _) => verify(jwks),
@@ -123,5 +140,10 @@ async fn request_object(
         }
     };
     let verified = verified.map_err(wrong)?;
-    request_object::read(verified.claims(), client.client_id().as_str(), server.issuer(), now)
+    request_object::read(
+        verified.claims(),
+        client.client_id().as_str(),
+        server.issuer(),
+        now,
+    )
 }

@@ -26,7 +26,11 @@ pub(super) struct Pushed {
 impl Pushed {
     /// The parameters.
     pub(super) fn form(&self) -> Result<Form<'_>, OAuthError> {
-        Ok(Form::from_pairs(self.pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())))?)
+        Ok(Form::from_pairs(
+            self.pairs
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        )?)
     }
 }
 
@@ -36,31 +40,52 @@ pub(super) fn is_ours(request_uri: &str) -> bool {
 }
 
 /// Keeps a request; its `request_uri` is all that leaves the server.
-pub(super) async fn keep(server: &Server, client_id: &str, form: &Form<'_>, now: Timestamp) -> Result<String, OAuthError> {
+pub(super) async fn keep(
+    server: &Server,
+    client_id: &str,
+    form: &Form<'_>,
+    now: Timestamp,
+) -> Result<String, OAuthError> {
     let request_uri = format!("{PREFIX}{}", (server.mint)().expose());
     let pairs = form.pairs().filter(|(name, _)| !is_credential(name));
     let pushed = Pushed {
         client_id: client_id.to_owned(),
-        pairs: pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        pairs: pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
     };
-    let value = serde_json::to_vec(&pushed)
-        .map_err(|error| OAuthError::new(ErrorCode::ServerError, "the request could not be kept").because(error))?;
-    let record = Record { value, expires: Some(now.after(TIME)) };
+    let value = serde_json::to_vec(&pushed).map_err(|error| {
+        OAuthError::new(ErrorCode::ServerError, "the request could not be kept").because(error)
+    })?;
+    let record = Record {
+        value,
+        expires: Some(now.after(TIME)),
+    };
     let key = Key::named(Kind::PushedRequest, server.issuer(), &request_uri);
-    server.commit(&Changes::none().put(key, record), now).await?;
+    server
+        .commit(&Changes::none().put(key, record), now)
+        .await?;
     Ok(request_uri)
 }
 
 /// What a client authenticated by is nobody's but this endpoint's.
 fn is_credential(name: &str) -> bool {
-    matches!(name, "client_secret" | "client_assertion" | "client_assertion_type" | "request")
+    matches!(
+        name,
+        "client_secret" | "client_assertion" | "client_assertion_type" | "request"
+    )
 }
 
 /// The request that was pushed under that name by that client.
 ///
 /// # Errors
 /// There is none, any more or at all, or it is another client's.
-pub(super) async fn find(server: &Server, request_uri: &str, client_id: &str, now: Timestamp) -> Result<Pushed, OAuthError> {
+pub(super) async fn find(
+    server: &Server,
+    request_uri: &str,
+    client_id: &str,
+    now: Timestamp,
+) -> Result<Pushed, OAuthError> {
     let refused = |cause: &str| {
         OAuthError::new(
             ErrorCode::InvalidRequest,
@@ -70,8 +95,13 @@ pub(super) async fn find(server: &Server, request_uri: &str, client_id: &str, no
     };
     let key = Key::named(Kind::PushedRequest, server.issuer(), request_uri);
     let records = server.records(std::slice::from_ref(&key), now).await?;
-    let record = records.into_iter().next().flatten().ok_or_else(|| refused("there is no such request_uri"))?;
-    let pushed: Pushed = serde_json::from_slice(&record.value).map_err(|_| refused("the pushed request cannot be read"))?;
+    let record = records
+        .into_iter()
+        .next()
+        .flatten()
+        .ok_or_else(|| refused("there is no such request_uri"))?;
+    let pushed: Pushed = serde_json::from_slice(&record.value)
+        .map_err(|_| refused("the pushed request cannot be read"))?;
     if pushed.client_id != client_id {
         return Err(refused("the request_uri was given to another client"));
     }

@@ -23,7 +23,10 @@ pub(super) struct Current {
 impl Current {
     /// Only if it is still as it was read.
     pub(super) fn unchanged(&self, issuer: &str, changes: Changes) -> Changes {
-        changes.expect(self.id.key(issuer), Condition::Is(self.record.value.clone()))
+        changes.expect(
+            self.id.key(issuer),
+            Condition::Is(self.record.value.clone()),
+        )
     }
 }
 
@@ -40,7 +43,10 @@ impl Named {
     /// Reads both.
     pub(super) fn of(trust: &Trust, request: &Request, now: Timestamp) -> Self {
         Self {
-            header: request.presented.user().and_then(|name| by_header(trust, request, name)),
+            header: request
+                .presented
+                .user()
+                .and_then(|name| by_header(trust, request, name)),
             certificate: by_certificate(trust, request, now),
         }
     }
@@ -51,7 +57,11 @@ impl Named {
             (Some(one), Some(other)) if one.username != other.username => None,
             (Some(one), Some(other)) => {
                 let level = |signed_in: &SignedIn| server.settings.levels.of(signed_in.factors);
-                Some(if level(other) > level(one) { other } else { one })
+                Some(if level(other) > level(one) {
+                    other
+                } else {
+                    one
+                })
             }
             (Some(one), None) | (None, Some(one)) => Some(one),
             (None, None) => None,
@@ -60,7 +70,10 @@ impl Named {
 }
 
 fn by_header(trust: &Trust, request: &Request, name: &str) -> Option<SignedIn> {
-    let factors = Factors { method: Method::Header, totp: false };
+    let factors = Factors {
+        method: Method::Header,
+        totp: false,
+    };
     if let Some(user) = trust.users.find(name) {
         return Some(local(user, factors));
     }
@@ -72,7 +85,9 @@ fn by_header(trust: &Trust, request: &Request, name: &str) -> Option<SignedIn> {
         return refused("the name is the sub of another user of --users");
     }
     if name.len() > 255 || !name.bytes().all(|octet| matches!(octet, 0x20..=0x7e)) {
-        return refused("a sub is at most 255 printable ASCII characters: give the user an entry with a sub in --users");
+        return refused(
+            "a sub is at most 255 printable ASCII characters: give the user an entry with a sub in --users",
+        );
     }
     Some(SignedIn {
         username: name.to_owned(),
@@ -83,8 +98,19 @@ fn by_header(trust: &Trust, request: &Request, name: &str) -> Option<SignedIn> {
 }
 
 fn by_certificate(trust: &Trust, request: &Request, now: Timestamp) -> Option<SignedIn> {
-    match trust.users.by_certificate(&request.presented, &trust.belief, now) {
-        Ok(user) => user.map(|user| local(user, Factors { method: Method::Certificate, totp: false })),
+    match trust
+        .users
+        .by_certificate(&request.presented, &trust.belief, now)
+    {
+        Ok(user) => user.map(|user| {
+            local(
+                user,
+                Factors {
+                    method: Method::Certificate,
+                    totp: false,
+                },
+            )
+        }),
         Err(cause) => {
             tracing::warn!(request = &*request.id, %cause, "the user certificate does not count");
             None
@@ -120,20 +146,33 @@ impl Server {
         now: Timestamp,
     ) -> Result<(Option<Current>, Option<Record>), OAuthError> {
         let mut keys = Vec::with_capacity(2);
-        keys.extend(browser.session.as_ref().map(|cookie| cookie.id().key(self.issuer())));
+        keys.extend(
+            browser
+                .session
+                .as_ref()
+                .map(|cookie| cookie.id().key(self.issuer())),
+        );
         let has_session = !keys.is_empty();
         let asks = other.is_some();
         keys.extend(other);
         let mut records = self.records(&keys, now).await?.into_iter();
-        let record = if has_session { records.next().flatten() } else { None };
+        let record = if has_session {
+            records.next().flatten()
+        } else {
+            None
+        };
         let other = if asks { records.next().flatten() } else { None };
-        let current = browser.session.as_ref().zip(record).and_then(|(cookie, record)| {
-            Some(Current {
-                id: cookie.id().clone(),
-                session: Session::of(cookie, &record)?,
-                record,
-            })
-        });
+        let current = browser
+            .session
+            .as_ref()
+            .zip(record)
+            .and_then(|(cookie, record)| {
+                Some(Current {
+                    id: cookie.id().clone(),
+                    session: Session::of(cookie, &record)?,
+                    record,
+                })
+            });
         Ok((current, other))
     }
 
@@ -149,9 +188,9 @@ impl Server {
         now: Timestamp,
     ) -> Result<Current, StoreError> {
         let issuer = self.issuer();
-        let same = before
-            .as_ref()
-            .is_some_and(|before| before.session.subject == user.subject && before.session.username == user.username);
+        let same = before.as_ref().is_some_and(|before| {
+            before.session.subject == user.subject && before.session.username == user.username
+        });
         let id = match &before {
             Some(before) if same => before.id.clone(),
             _ => SessionId::mint(&(self.mint)()),
@@ -166,7 +205,9 @@ impl Server {
                 before.session.renewed(&cookie, user, now)
             }
             Some(before) => {
-                changes = before.unchanged(issuer, changes).delete(before.id.key(issuer));
+                changes = before
+                    .unchanged(issuer, changes)
+                    .delete(before.id.key(issuer));
                 changes = before.session.end(issuer, changes);
                 left.push(before);
                 Session::begin(&cookie, user, now)
@@ -174,7 +215,8 @@ impl Server {
             None => Session::begin(&cookie, user, now),
         };
         let record = self.session_record(&session, now)?;
-        self.commit(&changes.put(id.key(issuer), record.clone()), now).await?;
+        self.commit(&changes.put(id.key(issuer), record.clone()), now)
+            .await?;
         for before in left {
             self.tell_clients(&before.id, &before.session.subject, &before.session.given);
         }
@@ -190,7 +232,11 @@ impl Server {
             address = request.presented.address().map(tracing::field::display),
         );
         browser.sign_in(cookie);
-        Ok(Current { id, session, record })
+        Ok(Current {
+            id,
+            session,
+            record,
+        })
     }
 
     /// The same session after a second factor.
@@ -208,7 +254,8 @@ impl Server {
         let cookie = SessionCookie::new(id.clone(), (self.mint)());
         let session = session.raised(&cookie, now);
         let record = self.session_record(&session, now)?;
-        self.commit(&changes.put(id.key(issuer), record.clone()), now).await?;
+        self.commit(&changes.put(id.key(issuer), record.clone()), now)
+            .await?;
         self.metrics.user_signed_in("totp");
         tracing::info!(
             target: "audit",
@@ -218,11 +265,19 @@ impl Server {
             sid = id.as_str(),
         );
         browser.sign_in(cookie);
-        Ok(Current { id, session, record })
+        Ok(Current {
+            id,
+            session,
+            record,
+        })
     }
 
     /// What a session becomes when it is used.
-    pub(super) fn session_record(&self, session: &Session, now: Timestamp) -> Result<Record, StoreError> {
+    pub(super) fn session_record(
+        &self,
+        session: &Session,
+        now: Timestamp,
+    ) -> Result<Record, StoreError> {
         session
             .record(self.limits(), self.settings.refresh_token_ttl, now)
             .map_err(|error| StoreError::Unavailable(error.to_string()))
@@ -232,7 +287,11 @@ impl Server {
     ///
     /// # Errors
     /// The store does not answer.
-    pub(super) async fn end_session(&self, id: &SessionId, now: Timestamp) -> Result<Option<Session>, OAuthError> {
+    pub(super) async fn end_session(
+        &self,
+        id: &SessionId,
+        now: Timestamp,
+    ) -> Result<Option<Session>, OAuthError> {
         let key = id.key(self.issuer());
         for _ in 0..8 {
             let records = self.records(std::slice::from_ref(&key), now).await?;
@@ -254,8 +313,10 @@ impl Server {
                 Err(error) => return Err(error.into()),
             }
         }
-        Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again in a moment")
-            .because("the session is being used by many at once"))
+        Err(
+            OAuthError::new(ErrorCode::TemporarilyUnavailable, "try again in a moment")
+                .because("the session is being used by many at once"),
+        )
     }
 
     /// Tells each client once that the session has ended, some time later.

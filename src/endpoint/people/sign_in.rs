@@ -36,40 +36,72 @@ pub(super) struct Admitted {
 ///
 /// # Errors
 /// The store does not answer, or too many are signing in.
-pub(super) async fn password(visit: &mut Visit<'_>, username: &str, password: &str) -> Result<Result<Admitted, LoginProblem>, OAuthError> {
+pub(super) async fn password(
+    visit: &mut Visit<'_>,
+    username: &str,
+    password: &str,
+) -> Result<Result<Admitted, LoginProblem>, OAuthError> {
     let (server, now) = (visit.server, visit.now);
     let browser = visit.browser.form_or_new(server.mint);
     let name = |kind: &str, place: &str| {
-        Key::named(Kind::Attempts, server.issuer(), &format!("{kind}\n{}\n{place}", folded(username)))
+        Key::named(
+            Kind::Attempts,
+            server.issuer(),
+            &format!("{kind}\n{}\n{place}", folded(username)),
+        )
     };
     // Whoever signed in from this browser before is not kept waiting by what others do elsewhere.
     let known = name("browser", browser.expose());
-    let address = visit.request.presented.address().map(|address| address.to_string());
+    let address = visit
+        .request
+        .presented
+        .address()
+        .map(|address| address.to_string());
     let elsewhere = name("address", address.as_deref().unwrap_or_default());
-    let records = server.records(&[known.clone(), elsewhere.clone()], now).await?;
+    let records = server
+        .records(&[known.clone(), elsewhere.clone()], now)
+        .await?;
     let is_known = records.first().is_some_and(Option::is_some);
-    let (key, lives) = if is_known { (known.clone(), KNOWN) } else { (elsewhere.clone(), FORGOTTEN) };
+    let (key, lives) = if is_known {
+        (known.clone(), KNOWN)
+    } else {
+        (elsewhere.clone(), FORGOTTEN)
+    };
     let record = records.into_iter().flatten().next();
     if let Err(wait) = counted(visit, &key, record.as_ref(), lives).await? {
         refused(visit, username, "there were too many attempts");
         return Ok(Err(wait));
     }
-    let permit = tokio::time::timeout(QUEUE, server.hashing.acquire()).await;
+    let permit = tokio::time::timeout(QUEUE, server.people.hashing.acquire()).await;
     let Ok(Ok(_permit)) = permit else {
-        return Err(OAuthError::new(ErrorCode::TemporarilyUnavailable, "too many people are signing in: try again in a moment"));
+        return Err(OAuthError::new(
+            ErrorCode::TemporarilyUnavailable,
+            "too many people are signing in: try again in a moment",
+        ));
     };
     let users = Arc::clone(&visit.trust.users);
-    let (name, text) = (username.to_owned(), zeroize::Zeroizing::new(password.to_owned()));
+    let (name, text) = (
+        username.to_owned(),
+        zeroize::Zeroizing::new(password.to_owned()),
+    );
     let verified = tokio::task::spawn_blocking(move || {
         let user = users.find(&name).cloned();
         let right = users.verify_password(user.as_deref(), &text);
         user.filter(|_| right)
     });
     let user = verified.await.map_err(|error| {
-        OAuthError::new(ErrorCode::ServerError, "the password could not be looked at").because(error)
+        OAuthError::new(
+            ErrorCode::ServerError,
+            "the password could not be looked at",
+        )
+        .because(error)
     })?;
     let Some(user) = user else {
-        refused(visit, username, "user name and password do not belong together");
+        refused(
+            visit,
+            username,
+            "user name and password do not belong together",
+        );
         return Ok(Err(LoginProblem::WrongPassword));
     };
     let trusted = Record {
@@ -77,8 +109,14 @@ pub(super) async fn password(visit: &mut Visit<'_>, username: &str, password: &s
         expires: Some(now.after(KNOWN)),
     };
     let changes = Changes::none().delete(elsewhere).put(known, trusted);
-    let factors = Factors { method: Method::Password, totp: false };
-    Ok(Ok(Admitted { user: local(&user, factors), changes }))
+    let factors = Factors {
+        method: Method::Password,
+        totp: false,
+    };
+    Ok(Ok(Admitted {
+        user: local(&user, factors),
+        changes,
+    }))
 }
 
 /// Whether that code is that user's second factor, and has not been used.
@@ -96,21 +134,33 @@ pub(super) async fn one_time_password(
     // Whoever gets here knows the first factor, from wherever: the address makes no difference.
     let attempts = Key::named(Kind::Attempts, server.issuer(), &format!("totp\n{subject}"));
     let last = Key::named(Kind::OneTimePassword, server.issuer(), subject);
-    let records = server.records(&[attempts.clone(), last.clone()], now).await?;
+    let records = server
+        .records(&[attempts.clone(), last.clone()], now)
+        .await?;
     let mut records = records.into_iter();
     let (tried, used) = (records.next().flatten(), records.next().flatten());
     if let Err(wait) = counted(visit, &attempts, tried.as_ref(), FORGOTTEN).await? {
-        refused(visit, &current.session.username, "there were too many one-time passwords");
+        refused(
+            visit,
+            &current.session.username,
+            "there were too many one-time passwords",
+        );
         return Ok(Err(wait));
     }
-    let before = used.as_ref().and_then(|record| std::str::from_utf8(&record.value).ok()?.parse::<u64>().ok());
+    let before = used
+        .as_ref()
+        .and_then(|record| std::str::from_utf8(&record.value).ok()?.parse::<u64>().ok());
     let step = user
         .totp()
         .and_then(|totp| totp.check(code, now))
         // RFC 6238 section 5.2: each is good once.
         .filter(|step| before.is_none_or(|before| *step > before));
     let Some(step) = step else {
-        refused(visit, &current.session.username, "the one-time password is wrong or was used");
+        refused(
+            visit,
+            &current.session.username,
+            "the one-time password is wrong or was used",
+        );
         return Ok(Err(LoginProblem::WrongCode));
     };
     let condition = used.map_or(Condition::Absent, |record| Condition::Is(record.value));
@@ -118,19 +168,36 @@ pub(super) async fn one_time_password(
         value: step.to_string().into_bytes(),
         expires: Some(now.after(USED)),
     };
-    Ok(Ok(Changes::none().expect(last.clone(), condition).put(last, record).delete(attempts)))
+    Ok(Ok(Changes::none()
+        .expect(last.clone(), condition)
+        .put(last, record)
+        .delete(attempts)))
 }
 
 /// Counts an attempt that is about to be made.
-async fn counted(visit: &Visit<'_>, key: &Key, record: Option<&Record>, lives: Lifetime) -> Result<Result<(), LoginProblem>, OAuthError> {
+async fn counted(
+    visit: &Visit<'_>,
+    key: &Key,
+    record: Option<&Record>,
+    lives: Lifetime,
+) -> Result<Result<(), LoginProblem>, OAuthError> {
     let now = visit.now;
-    let seconds = |Wait(time): Wait| LoginProblem::Wait { seconds: time.seconds().max(1) };
+    let seconds = |Wait(time): Wait| LoginProblem::Wait {
+        seconds: time.seconds().max(1),
+    };
     let counted = match throttle::before(record.map(|record| record.value.as_slice()), now) {
-        Ok(value) => Record { value, expires: Some(now.after(lives)) },
+        Ok(value) => Record {
+            value,
+            expires: Some(now.after(lives)),
+        },
         Err(wait) => return Ok(Err(seconds(wait))),
     };
-    let condition = record.map_or(Condition::Absent, |record| Condition::Is(record.value.clone()));
-    let changes = Changes::none().expect(key.clone(), condition).put(key.clone(), counted);
+    let condition = record.map_or(Condition::Absent, |record| {
+        Condition::Is(record.value.clone())
+    });
+    let changes = Changes::none()
+        .expect(key.clone(), condition)
+        .put(key.clone(), counted);
     match visit.server.commit(&changes, now).await {
         Ok(()) => Ok(Ok(())),
         // Another attempt of the same is being made at this moment.

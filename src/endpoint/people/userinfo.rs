@@ -52,23 +52,39 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let now = (server.clock)();
     let text = token(request)?;
     let invalid = |cause: String| {
-        OAuthError::new(ErrorCode::InvalidToken, "the access token is unknown, has expired, was revoked or is not yours").because(cause)
+        OAuthError::new(
+            ErrorCode::InvalidToken,
+            "the access token is unknown, has expired, was revoked or is not yours",
+        )
+        .because(cause)
     };
     let found = server.live_token(&text, now).await?;
     let Some((_, Live::Access(token, family))) = found else {
         return Err(invalid("it is no access token that is alive".into()));
     };
-    possession(&token, request, now).map_err(|cause| invalid(format!("client {}: {cause}", token.client_id)))?;
+    possession(&token, request, now)
+        .map_err(|cause| invalid(format!("client {}: {cause}", token.client_id)))?;
     let trust = server.trust.load_full();
     let client = trust.clients.find(token.client_id.as_str());
     let client = client.ok_or_else(|| invalid("its client is registered no more".into()))?;
     let Some(family) = family.filter(|_| token.scope.has("openid")) else {
-        return Err(OAuthError::new(ErrorCode::InsufficientScope, "the access token is not for userinfo: it lacks openid"));
+        return Err(OAuthError::new(
+            ErrorCode::InsufficientScope,
+            "the access token is not for userinfo: it lacks openid",
+        ));
     };
     let mut said = Map::new();
     if family.local {
-        let user = trust.users.find(&family.username).filter(|user| user.sub() == family.subject);
-        let user = user.ok_or_else(|| invalid(format!("the user {:?} is one of --users no more", family.username)))?;
+        let user = trust
+            .users
+            .find(&family.username)
+            .filter(|user| user.sub() == family.subject);
+        let user = user.ok_or_else(|| {
+            invalid(format!(
+                "the user {:?} is one of --users no more",
+                family.username
+            ))
+        })?;
         said = claims::released(user, &token.scope, &family.userinfo_claims);
     }
     said.insert("sub".into(), json!(family.subject));
@@ -84,16 +100,25 @@ fn token(request: &Request) -> Result<String, OAuthError> {
         return malformed("there are two Authorization headers");
     }
     if names_token(request.query.as_bytes()) {
-        return malformed("an access token does not belong into the query: send it as Authorization: Bearer");
+        return malformed(
+            "an access token does not belong into the query: send it as Authorization: Bearer",
+        );
     }
     let has_form = request.method == Method::POST && !request.body.is_empty();
-    let form = if has_form { Some(request.form()?) } else { None };
+    let form = if has_form {
+        Some(request.form()?)
+    } else {
+        None
+    };
     let posted = form.as_ref().and_then(|form| form.value("access_token"));
     let Some(line) = line else {
         return match posted {
             Some(text) if is_b64token(text) => Ok(text.to_owned()),
             Some(_) => malformed("the access token is none"),
-            None => Err(OAuthError::new(ErrorCode::InvalidToken, "no access token was sent")),
+            None => Err(OAuthError::new(
+                ErrorCode::InvalidToken,
+                "no access token was sent",
+            )),
         };
     };
     if posted.is_some() {
@@ -104,8 +129,11 @@ fn token(request: &Request) -> Result<String, OAuthError> {
     };
     let (scheme, text) = line.split_once(' ').unwrap_or((line, ""));
     if !scheme.eq_ignore_ascii_case("Bearer") {
-        return Err(OAuthError::new(ErrorCode::InvalidToken, "no access token was sent: write Authorization: Bearer")
-            .because("the scheme of the Authorization header is not Bearer"));
+        return Err(OAuthError::new(
+            ErrorCode::InvalidToken,
+            "no access token was sent: write Authorization: Bearer",
+        )
+        .because("the scheme of the Authorization header is not Bearer"));
     }
     if !is_b64token(text) {
         return malformed("what follows Bearer is not one token");
@@ -132,11 +160,19 @@ fn possession(token: &AccessToken, request: &Request, now: Timestamp) -> Result<
             certificate.thumbprint()
         ));
     }
-    certificate.validity().at(now).map_err(|error| error.to_string())
+    certificate
+        .validity()
+        .at(now)
+        .map_err(|error| error.to_string())
 }
 
 /// As the client is registered: JSON, signed, encrypted, or both (OpenID Connect Core section 5.3.2).
-async fn answer(server: &Server, client: &ClientRegistration, mut said: Map<String, Value>, now: Timestamp) -> Result<Reply, OAuthError> {
+async fn answer(
+    server: &Server,
+    client: &ClientRegistration,
+    mut said: Map<String, Value>,
+    now: Timestamp,
+) -> Result<Reply, OAuthError> {
     let people = client.people();
     let (algorithm, encryption) = (people.userinfo_alg(), people.userinfo_encryption());
     let content = match algorithm {
@@ -152,22 +188,35 @@ async fn answer(server: &Server, client: &ClientRegistration, mut said: Map<Stri
     if cty.is_none() && encryption.is_none() {
         return Ok(Reply::json(content));
     }
-    let content = server.encrypted(client, content, cty, encryption, now).await?;
+    let content = server
+        .encrypted(client, content, cty, encryption, now)
+        .await?;
     Ok(Reply::new(StatusCode::OK, "application/jwt", content))
 }
 
 /// RFC 6750 section 3: no error code for whoever sent no token.
 fn challenge(request: &Request, error: &OAuthError) -> Reply {
     let code = error.code();
-    if !matches!(code, ErrorCode::InvalidToken | ErrorCode::InsufficientScope | ErrorCode::InvalidRequest) {
+    if !matches!(
+        code,
+        ErrorCode::InvalidToken | ErrorCode::InsufficientScope | ErrorCode::InvalidRequest
+    ) {
         return Reply::from(error);
     }
-    let sent_none = code == ErrorCode::InvalidToken && error.description().starts_with("no access token was sent");
+    let sent_none = code == ErrorCode::InvalidToken
+        && error.description().starts_with("no access token was sent");
     if sent_none {
         let reply = Reply::empty(code.status());
-        return reply.with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"certbound\""));
+        return reply.with(
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer realm=\"certbound\""),
+        );
     }
-    let scope = if code == ErrorCode::InsufficientScope { ", scope=\"openid\"" } else { "" };
+    let scope = if code == ErrorCode::InsufficientScope {
+        ", scope=\"openid\""
+    } else {
+        ""
+    };
     // A description has neither quotes nor backslashes (RFC 6749 section 5.2).
     let text = format!(
         "Bearer realm=\"certbound\", error=\"{}\", error_description=\"{}\"{scope}",
@@ -175,6 +224,7 @@ fn challenge(request: &Request, error: &OAuthError) -> Reply {
         error.description()
     );
     let _ = request;
-    let challenge = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Bearer realm=\"certbound\""));
+    let challenge = HeaderValue::from_str(&text)
+        .unwrap_or_else(|_| HeaderValue::from_static("Bearer realm=\"certbound\""));
     Reply::from(error).with(WWW_AUTHENTICATE, challenge)
 }
