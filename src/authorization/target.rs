@@ -35,7 +35,7 @@ impl Target {
                 ErrorCode::InvalidRequest,
                 "no client is registered under this client_id",
             )
-            .because(format!("no client {client_id:.256?} is registered"))
+            .because(format!("no client {:?} is registered", start(client_id)))
         })?;
         if !client.may_use("authorization_code") {
             return Err(refused(
@@ -117,7 +117,8 @@ fn redirect_uri(form: &Form<'_>, client: &ClientRegistration) -> Result<String, 
                 "this redirect_uri is not registered for the client, character by character",
             )
             .because(format!(
-                "the redirect_uri {asked:.512?} is not registered for {}",
+                "the redirect_uri {:?} is not registered for {}",
+                start(asked),
                 client.client_id()
             )))
         };
@@ -132,6 +133,11 @@ fn redirect_uri(form: &Form<'_>, client: &ClientRegistration) -> Result<String, 
             "the parameter redirect_uri is missing",
         )),
     }
+}
+
+/// As much of what somebody sent as the log needs.
+fn start(text: &str) -> String {
+    text.chars().take(256).collect()
 }
 
 /// Where even an error goes: as asked, unless that is not known or is the query for what must not be there;
