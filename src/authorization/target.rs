@@ -160,6 +160,8 @@ fn mode(form: &Form<'_>) -> ResponseMode {
 
 #[cfg(test)]
 mod tests {
+    use url::form_urlencoded::byte_serialize;
+
     use super::*;
 
     const CLIENTS: &str = r#"[
@@ -243,7 +245,7 @@ mod tests {
             "/\\app.example/cb?x=1",
             "https://app.example/\tcb?x=1",
         ] {
-            let encoded: String = other.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let encoded: String = byte_serialize(other.as_bytes()).collect();
             let error = target(&format!("client_id=web&redirect_uri={encoded}"));
             assert_eq!(
                 error.err().map(|e| e.code()),
@@ -305,7 +307,7 @@ mod tests {
     #[test]
     fn state_comes_back_unchanged() {
         let state = ":/?#[]@!$&'()*+,;=%20 \"<>\\^`{|}~".repeat(62);
-        let encoded: String = state.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let encoded: String = byte_serialize(state.as_bytes()).collect();
         let found = target(&format!("client_id=web&state={encoded}")).expect("a target");
         let location = location(found.answer(ISSUER, &[("code", "c")]));
         let (_, query) = location.split_once('?').expect("a query");

@@ -1,5 +1,7 @@
 //! Authorization requests, parameter by parameter.
 
+use url::form_urlencoded::byte_serialize;
+
 use super::*;
 use crate::client::Registry;
 
@@ -290,7 +292,7 @@ fn other_parameters() {
 #[test]
 fn what_is_read() {
     let nonce: String = "n\"'<>&%+ \\".repeat(20);
-    let encoded: String = nonce.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let encoded: String = byte_serialize(nonce.as_bytes()).collect();
     let request = read(&good(
         "scoped",
         &format!("scope=openid&nonce={encoded}&max_age=5&prompt=login+consent&login_hint=anna&ui_locales=de+en&id_token_hint=h&acr_values=gold"),
