@@ -10,6 +10,7 @@ use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
 use crate::key::JwsError;
 use crate::key::algorithm::VerificationAlgorithm;
 use crate::key::claims::{self, AudienceClaim, TimeClaims};
+use crate::key::jwk::PublicJwk;
 use crate::key::jws::{UnverifiedJws, VerifiedJws};
 use crate::oauth::profile::Profile;
 use crate::oauth::secret::Digest;
@@ -44,8 +45,13 @@ impl Method for PrivateKeyJwt {
         profile: Profile,
     ) -> Result<Box<dyn Authenticator>, Contradiction> {
         let keys = keys::enrol(metadata, self.name())?;
+        let verifies = |jwk: &PublicJwk| {
+            VerificationAlgorithm::ALL
+                .iter()
+                .any(|a| jwk.may_verify(*a))
+        };
         if let Some(keys) = &keys
-            && !keys.keys().keys().iter().any(|key| key.key().is_some())
+            && !keys.keys().keys().iter().any(verifies)
         {
             return Err(Contradiction::new(
                 "jwks",
@@ -300,6 +306,30 @@ mod tests {
         )
         .err();
         assert_eq!(found, Some(Refused::KeysUnavailable));
+    }
+
+    #[test]
+    fn keys_for_encryption_alone_are_not_enough() {
+        let own = key(SigningAlgorithm::Es256).public_jwk();
+        let mut encrypts = own.clone();
+        encrypts["use"] = json!("enc");
+        let x = "3p7bfXt9wbTTW2HC7OQ1Nz-DQ8hbeGdNrfx-FG-IK08";
+        let agrees = json!({"kty": "OKP", "crv": "X25519", "x": x});
+        for (keys, enough) in [
+            (json!([encrypts, agrees]), false),
+            (json!([encrypts, agrees, own]), true),
+        ] {
+            let registration = json!([{
+                "client_id": "a",
+                "token_endpoint_auth_method": "private_key_jwt",
+                "jwks": { "keys": keys },
+            }]);
+            let read = Registry::read(&registration.to_string());
+            assert_eq!(read.is_ok(), enough, "{registration}");
+            if let Err(problems) = read {
+                assert!(format!("{problems:?}").contains("verifies a signature"));
+            }
+        }
     }
 }
 

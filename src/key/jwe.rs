@@ -81,3 +81,6 @@ struct Header<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     epk: Option<EphemeralPublicKey>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -249,3 +249,21 @@ fn concat_kdf(
     sskdf_digest(hash, secret, &info, &mut derived)?;
     Ok(derived)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7518 appendix C.
+    #[test]
+    fn derived_as_in_the_rfc() {
+        let secret = [
+            158, 86, 217, 29, 129, 113, 53, 211, 114, 131, 66, 131, 191, 132, 38, 156, 251, 49,
+            110, 163, 218, 128, 106, 72, 246, 218, 167, 121, 140, 254, 144, 196,
+        ];
+        let derived = concat_kdf(&secret, "A128GCM", b"Alice", b"Bob", 16).expect("derived");
+        assert_eq!(URL_SAFE_NO_PAD.encode(&derived), "VqqN6vgjbSBcIijNcacQGg");
+        let other = concat_kdf(&secret, "A128GCM", b"", b"", 16).expect("derived");
+        assert_ne!(other, derived);
+    }
+}
