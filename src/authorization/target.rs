@@ -35,7 +35,7 @@ impl Target {
                 ErrorCode::InvalidRequest,
                 "no client is registered under this client_id",
             )
-            .because(format!("no client {client_id:.256?} is registered"))
+            .because(format!("no client {:?} is registered", start(client_id)))
         })?;
         if !client.may_use("authorization_code") {
             return Err(refused(
@@ -117,7 +117,8 @@ fn redirect_uri(form: &Form<'_>, client: &ClientRegistration) -> Result<String, 
                 "this redirect_uri is not registered for the client, character by character",
             )
             .because(format!(
-                "the redirect_uri {asked:.512?} is not registered for {}",
+                "the redirect_uri {:?} is not registered for {}",
+                start(asked),
                 client.client_id()
             )))
         };
@@ -132,6 +133,11 @@ fn redirect_uri(form: &Form<'_>, client: &ClientRegistration) -> Result<String, 
             "the parameter redirect_uri is missing",
         )),
     }
+}
+
+/// As much of what somebody sent as the log needs.
+fn start(text: &str) -> String {
+    text.chars().take(256).collect()
 }
 
 /// Where even an error goes: as asked, unless that is not known or is the query for what must not be there;
@@ -154,6 +160,8 @@ fn mode(form: &Form<'_>) -> ResponseMode {
 
 #[cfg(test)]
 mod tests {
+    use url::form_urlencoded::byte_serialize;
+
     use super::*;
 
     const CLIENTS: &str = r#"[
@@ -237,7 +245,7 @@ mod tests {
             "/\\app.example/cb?x=1",
             "https://app.example/\tcb?x=1",
         ] {
-            let encoded: String = other.bytes().map(|byte| format!("%{byte:02X}")).collect();
+            let encoded: String = byte_serialize(other.as_bytes()).collect();
             let error = target(&format!("client_id=web&redirect_uri={encoded}"));
             assert_eq!(
                 error.err().map(|e| e.code()),
@@ -299,7 +307,7 @@ mod tests {
     #[test]
     fn state_comes_back_unchanged() {
         let state = ":/?#[]@!$&'()*+,;=%20 \"<>\\^`{|}~".repeat(62);
-        let encoded: String = state.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let encoded: String = byte_serialize(state.as_bytes()).collect();
         let found = target(&format!("client_id=web&state={encoded}")).expect("a target");
         let location = location(found.answer(ISSUER, &[("code", "c")]));
         let (_, query) = location.split_once('?').expect("a query");

@@ -1,6 +1,7 @@
 //! What the FAPI 2.0 Security Profile forbids a client (sections 5.3.2.1, 5.3.2.2 and 5.4.1), each with what to
 //! write instead.
 
+use super::metadata::Metadata;
 use super::people::{Known, People, PkcePolicy};
 use super::{Contradiction, Method};
 use crate::key::jwe::KeyManagement;
@@ -80,6 +81,16 @@ pub(super) fn forbidden(
             "plain http leads nowhere but to a loopback address, for a client whose application_type is native; write https",
         );
     }
+    algorithms(metadata, people, wrong);
+}
+
+/// Section 5.4.1.
+fn algorithms(metadata: &Metadata, people: &People, wrong: &mut Vec<Contradiction>) {
+    let mut forbid = |holds: bool, member: &'static str, text: &str| {
+        if holds {
+            wrong.push(Contradiction::new(member, format!("under FAPI 2.0 {text}")));
+        }
+    };
     for (member, written) in [
         (
             "id_token_signed_response_alg",

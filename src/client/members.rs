@@ -2,6 +2,7 @@
 
 use super::metadata::{Metadata, OneOrMany};
 use super::{Contradiction, METHODS, Method};
+use crate::key::jwk::JwkSet;
 use crate::oauth::ClientId;
 use crate::oauth::nearest::nearest;
 
@@ -200,5 +201,40 @@ pub(super) fn whoever_proves_nothing(metadata: &Metadata, wrong: &mut Vec<Contra
             "refresh_token_binding",
             "client is for clients that authenticate; write certificate or key, or choose another token_endpoint_auth_method than none",
         ));
+    }
+}
+
+/// Whether tokens can be bound as the registration says.
+pub(super) fn possession(
+    metadata: &Metadata,
+    bound: bool,
+    grant_types: Option<&[String]>,
+    wrong: &mut Vec<Contradiction>,
+) {
+    if metadata.dpop_bound_access_tokens == Some(true) {
+        wrong.push(Contradiction::new(
+            "dpop_bound_access_tokens",
+            "DPoP is not supported: bind tokens by tls_client_certificate_bound_access_tokens",
+        ));
+    }
+    if bound && grant_types.is_some_and(<[String]>::is_empty) {
+        wrong.push(Contradiction::new(
+            "tls_client_certificate_bound_access_tokens",
+            "the client has no grant_types, so it gets no token to bind: name a grant or take this out",
+        ));
+    }
+}
+
+/// The keys that are written into the registration. A private one is out in the open, whether or not the
+/// method reads the set.
+pub(super) fn jwks(metadata: &Metadata, wrong: &mut Vec<Contradiction>) -> Option<JwkSet> {
+    match JwkSet::registered(metadata.jwks.as_ref()?) {
+        Ok(jwks) => Some(jwks),
+        Err(error) => {
+            if !wrong.iter().any(|known| known.member == "jwks") {
+                wrong.push(Contradiction::new("jwks", error.to_string()));
+            }
+            None
+        }
     }
 }

@@ -94,6 +94,10 @@ impl RefreshBinding {
 
 /// The members of one registration that concern people, checked against each other.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the members of a registration, each by itself"
+)]
 pub struct People {
     redirect_uris: Vec<RedirectUri>,
     post_logout_redirect_uris: Vec<RedirectUri>,

@@ -274,6 +274,21 @@ mod tests {
         assert!(none.is_err());
     }
 
+    /// FA-10: what a registration leaves open, the profile closes.
+    #[test]
+    fn rs256_is_no_assertion_under_fapi2() {
+        let key = key(SigningAlgorithm::Rs256);
+        let jwks = json!({ "keys": [key.public_jwk()] });
+        let text = format!(
+            r#"[{{"client_id":"a","token_endpoint_auth_method":"private_key_jwt","tls_client_certificate_bound_access_tokens":true,"jwks":{jwks}}}]"#
+        );
+        for (profile, good) in [(Profile::OAuth2, true), (Profile::Fapi2, false)] {
+            let registry = Registry::read_under(&text, profile).expect("a registration");
+            let found = tried(&registry, &key, &claims(&json!({})));
+            assert_eq!(found.is_ok(), good, "{profile}");
+        }
+    }
+
     #[test]
     fn without_keys_or_assertion() {
         let form = Form::parse(b"client_id=a").expect("a form");

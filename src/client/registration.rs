@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::members::{
-    choice, client_id, foreign_members, grant_types, jwks_uri, method, names,
+    choice, client_id, foreign_members, grant_types, jwks, jwks_uri, method, names, possession,
     whoever_proves_nothing,
 };
 use super::metadata::Metadata;
@@ -91,18 +91,7 @@ impl ClientRegistration {
         let bound = metadata
             .tls_client_certificate_bound_access_tokens
             .unwrap_or(method.is_some_and(Method::is_mutual_tls));
-        if metadata.dpop_bound_access_tokens == Some(true) {
-            wrong.push(Contradiction::new(
-                "dpop_bound_access_tokens",
-                "DPoP is not supported: bind tokens by tls_client_certificate_bound_access_tokens",
-            ));
-        }
-        if bound && grant_types.as_ref().is_some_and(Vec::is_empty) {
-            wrong.push(Contradiction::new(
-                "tls_client_certificate_bound_access_tokens",
-                "the client has no grant_types, so it gets no token to bind: name a grant or take this out",
-            ));
-        }
+        possession(&metadata, bound, grant_types.as_deref(), &mut wrong);
         let scope = Scope::parse(metadata.scope.as_deref().unwrap_or_default())
             .map_err(|error| wrong.push(Contradiction::new("scope", error.to_string())))
             .ok();
@@ -129,19 +118,7 @@ impl ClientRegistration {
         .map_err(|w| wrong.push(w))
         .ok();
         whoever_proves_nothing(&metadata, &mut wrong);
-        // A private key is out in the open, whether or not the method reads the set.
-        let jwks = metadata
-            .jwks
-            .as_ref()
-            .and_then(|jwks| match JwkSet::registered(jwks) {
-                Ok(jwks) => Some(jwks),
-                Err(error) => {
-                    if !wrong.iter().any(|known| known.member == "jwks") {
-                        wrong.push(Contradiction::new("jwks", error.to_string()));
-                    }
-                    None
-                }
-            });
+        let jwks = jwks(&metadata, &mut wrong);
         // Whoever has no method that is known is told of that, and not what the wrong one would lead to.
         let people = match (method, &grant_types) {
             (Some(method), Some(grant_types)) => {

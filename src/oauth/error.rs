@@ -232,6 +232,55 @@ mod tests {
         assert_eq!(error.description(), "no 'x???y' ?");
     }
 
+    /// OA-23.
+    #[test]
+    fn codes_travel_under_their_names_and_statuses() {
+        use ErrorCode as Code;
+        for (code, name, status) in [
+            (Code::InvalidGrant, "invalid_grant", 400),
+            (Code::AccessDenied, "access_denied", 400),
+            (
+                Code::UnsupportedResponseType,
+                "unsupported_response_type",
+                400,
+            ),
+            (Code::LoginRequired, "login_required", 400),
+            (Code::ConsentRequired, "consent_required", 400),
+            (Code::InteractionRequired, "interaction_required", 400),
+            (
+                Code::AccountSelectionRequired,
+                "account_selection_required",
+                400,
+            ),
+            (Code::InvalidRequestUri, "invalid_request_uri", 400),
+            (Code::InvalidRequestObject, "invalid_request_object", 400),
+            (Code::RequestNotSupported, "request_not_supported", 400),
+            (
+                Code::RequestUriNotSupported,
+                "request_uri_not_supported",
+                400,
+            ),
+            (
+                Code::RegistrationNotSupported,
+                "registration_not_supported",
+                400,
+            ),
+            (
+                Code::UnmetAuthenticationRequirements,
+                "unmet_authentication_requirements",
+                400,
+            ),
+            (Code::InvalidClient, "invalid_client", 401),
+            (Code::InvalidToken, "invalid_token", 401),
+            (Code::InsufficientScope, "insufficient_scope", 403),
+            (Code::Forbidden, "invalid_request", 403),
+            (Code::TooManyRequests, "slow_down", 429),
+            (Code::TemporarilyUnavailable, "temporarily_unavailable", 503),
+        ] {
+            assert_eq!((code.name(), code.status().as_u16()), (name, status));
+        }
+    }
+
     #[test]
     fn the_cause_stays_inside() {
         let error = OAuthError::new(ErrorCode::InvalidClient, "client authentication failed")

@@ -164,6 +164,28 @@ mod tests {
     }
 
     #[test]
+    fn pairs_make_the_same_form() {
+        let form = Form::parse(b"a=1&resource=x&resource=y&empty=&b=+").expect("a form");
+        let pairs: Vec<_> = form.pairs().collect();
+        assert_eq!(
+            pairs,
+            [
+                ("a", "1"),
+                ("resource", "x"),
+                ("resource", "y"),
+                ("empty", ""),
+                ("b", " ")
+            ]
+        );
+        let again = Form::from_pairs(pairs).expect("the same form");
+        assert!(again.pairs().eq(form.pairs()));
+        let twice = Form::from_pairs([("a", "1"), ("a", "2")]);
+        assert_eq!(twice.err(), Some(FormError::Repeated("a".into())));
+        let many = Form::from_pairs((0..=PARAMETERS).map(|n| (format!("p{n}"), "1")));
+        assert_eq!(many.err(), Some(FormError::TooMany));
+    }
+
+    #[test]
     fn what_is_refused() {
         for (body, error) in [
             (&b"a=%"[..], FormError::BadEscape),

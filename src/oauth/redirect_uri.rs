@@ -140,6 +140,10 @@ fn authority(text: &str, rest: &str) -> Result<Host<String>, NotARedirectUri> {
         }
         _ => authority,
     };
+    // Libraries skip further slashes and take what follows for the host.
+    if host.is_empty() {
+        return Err(NotARedirectUri::Host);
+    }
     let parsed = Url::parse(text).map_err(|_| NotARedirectUri::Host)?;
     let path = after.split('?').next().unwrap_or_default();
     if parsed.path() != path && !(path.is_empty() && parsed.path() == "/") {

@@ -58,7 +58,7 @@ pub(super) fn grants(known: &Known<'_>, uris: &[RedirectUri], wrong: &mut Vec<Co
     }
     let types = known.metadata.response_types.as_deref().unwrap_or_default();
     let front =
-        |text: &String| ResponseType::parse(text).is_some_and(|read| read.is_front_channel());
+        |text: &String| ResponseType::parse(text).is_some_and(ResponseType::is_front_channel);
     if known.may_use("implicit") && !types.iter().any(front) {
         wrong.push(Contradiction::new(
             "grant_types",

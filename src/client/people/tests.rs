@@ -44,6 +44,7 @@ fn check(table: &[(&[&str], &str)], profile: Profile) {
 
 /// OA-09, BCP-01, BCP-04, MTLS-35, RFC 7591 section 2.1.
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is one table")]
 fn redirection() {
     const CODE: &str = r#""grant_types":["authorization_code"]"#;
     check(
@@ -452,6 +453,7 @@ fn levels_and_ages() {
 
 /// FA-01, FA-02, FA-03, FA-05, FA-07, FA-10.
 #[test]
+#[expect(clippy::too_many_lines, reason = "it is one table")]
 fn fapi2_forbids() {
     const BOUND: &str = r#""tls_client_certificate_bound_access_tokens":true"#;
     const JWT: &str = r#""client_id":"a","token_endpoint_auth_method":"private_key_jwt","jwks_uri":"https://app.example/jwks""#;
