@@ -115,6 +115,7 @@ impl Ready {
         let watched = Watched::new(settings);
         let trust = load::trust(settings).map_err(|findings| lines(&findings))?;
         let window = load::window(settings).map_err(one)?;
+        super::pages::pages(settings).map_err(one)?;
         let remote = load::remote(settings).map_err(one)?;
         let mut remarks = load::remarks(settings, &trust, &remote);
         remarks.extend(load::open_keys(settings));

@@ -156,10 +156,19 @@ mod tests {
     fn the_verdict_is_the_endpoints() {
         let t = &Texts::of(Language::English).whoami;
         for (seen, verdict) in [
-            (json!({"certificate": null, "verified": true}), "no_certificate"),
+            (
+                json!({"certificate": null, "verified": true}),
+                "no_certificate",
+            ),
             (json!({"certificate": {}, "verified": true}), "verified"),
-            (json!({"certificate": {}, "verified": false}), "not_verified"),
-            (json!({"certificate": {}, "verified": "true"}), "not_verified"),
+            (
+                json!({"certificate": {}, "verified": false}),
+                "not_verified",
+            ),
+            (
+                json!({"certificate": {}, "verified": "true"}),
+                "not_verified",
+            ),
             (json!([]), "no_certificate"),
         ] {
             assert_eq!(of(&seen, t).verdict, verdict, "{seen}");

@@ -48,7 +48,7 @@ impl Pages {
         let built_in = templates::environment(&[])?;
         let own = overrides
             .iter()
-            .any(|(file, _)| file.ends_with(".html"))
+            .any(|(file, _)| templates::is_template(file))
             .then(|| templates::environment(overrides))
             .transpose()?;
         let version = version(&stylesheet);
@@ -186,7 +186,9 @@ fn version(stylesheet: &str) -> String {
         .chain_update(stylesheet)
         .chain_update(Pages::SCRIPT)
         .finalize();
-    digest[..6].iter().fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
+    digest[..6]
+        .iter()
+        .fold(String::new(), |text, octet| text + &format!("{octet:02x}"))
 }
 
 /// For the case that cannot be.

@@ -124,12 +124,7 @@ fn signing_in() -> Vec<Sample<'static>> {
             name: "login",
             page: LOGIN,
         },
-        login(
-            "login-wrong",
-            None,
-            None,
-            Some(LoginProblem::WrongPassword),
-        ),
+        login("login-wrong", None, None, Some(LoginProblem::WrongPassword)),
         login("login-wait", None, None, Some(wait)),
         login("login-certificate", certificate, None, None),
         login("login-session", certificate, Some("alice"), None),

@@ -97,7 +97,9 @@ fn is_sound(html: &str, what: &str) {
             assert!(input.contains(" autocomplete=\""), "{what}: {input}");
         }
     }
-    for tag in ["form", "p", "ul", "dl", "div", "h2", "code", "bdi", "button", "li"] {
+    for tag in [
+        "form", "p", "ul", "dl", "div", "h2", "code", "bdi", "button", "li",
+    ] {
         let opened = count(&format!("<{tag}"));
         let closed = count(&format!("</{tag}"));
         assert_eq!(opened, closed, "{what}: {tag}");
@@ -136,9 +138,7 @@ fn every_page_in_every_language() {
 fn what_the_forms_send() {
     let pages = Pages::default();
     for sample in Samples::new().pages() {
-        let html = pages
-            .render(&sample.page, &shown(Language::English))
-            .html;
+        let html = pages.render(&sample.page, &shown(Language::English)).html;
         let forms = html.matches("<form").count();
         let interactions = html.matches("name=\"interaction\"").count();
         let steps: Vec<&str> = html
@@ -170,9 +170,11 @@ fn what_the_forms_send() {
 }
 
 /// Text that tries to become markup, in element and in attribute context, and to turn lines around.
-const HOSTILE: &str = "\"'><script>alert(1)</script><b onclick='x'>&amp;{{ 7 * 7 }}\u{202e}]]>--><svg/onload=x>";
+const HOSTILE: &str =
+    "\"'><script>alert(1)</script><b onclick='x'>&amp;{{ 7 * 7 }}\u{202e}]]>--><svg/onload=x>";
 
 /// Every page with hostile text wherever a text can be.
+#[expect(clippy::too_many_lines, reason = "a line for each text of each page")]
 fn hostile(pages: &Pages, language: Language) -> Vec<(String, String)> {
     let evil = HOSTILE;
     let form = Form {
@@ -322,7 +324,10 @@ fn hostile_text_stays_text() {
                     .collect();
                 assert!(!shown.contains('\u{202e}'), "{what}");
             }
-            assert!(html.contains("{{ 7 * 7 }}") || what.contains("logged"), "{what}");
+            assert!(
+                html.contains("{{ 7 * 7 }}") || what.contains("logged"),
+                "{what}"
+            );
             // Quotes would end an attribute: every tag has an even number of them.
             for tag in tags(&html) {
                 assert_eq!(tag.matches('"').count() % 2, 0, "{what}: {tag}");
@@ -354,11 +359,7 @@ fn hidden_fields_come_back_as_they_were() {
             .replace("&amp;", "&")
     };
     let values = attributes(&html, "value");
-    assert_eq!(
-        unescaped(values[0]),
-        "a\"b'c<d>&amp;\u{202e}\n e",
-        "{html}"
-    );
+    assert_eq!(unescaped(values[0]), "a\"b'c<d>&amp;\u{202e}\n e", "{html}");
     let actions = attributes(&html, "action");
     assert_eq!(
         unescaped(actions[0]),
@@ -531,4 +532,42 @@ fn small_files() {
     assert!(!pages.stylesheet().contains("url("));
     assert!(!pages.stylesheet().contains("@import"));
     assert!(Pages::SCRIPT.len() < 512);
+}
+
+#[test]
+fn the_manual_names_every_file_and_every_variable() {
+    let manual = include_str!("../../PAGES.md");
+    for file in templates::known() {
+        assert!(manual.contains(&format!("| `{file}` | ")), "{file}");
+    }
+    let samples = Samples::new();
+    for sample in samples.pages() {
+        let view = view::View::of(&sample.page, &shown(Language::English), "0");
+        let view = serde_json::to_value(view).expect("variables can be written as JSON");
+        for (name, value) in view.as_object().expect("variables have names") {
+            assert!(manual.contains(&format!("`{name}`")), "{name}");
+            if ["client", "form", "problem"].contains(&name.as_str()) {
+                for member in value
+                    .as_object()
+                    .into_iter()
+                    .flat_map(|object| object.keys())
+                {
+                    assert!(
+                        manual.contains(&format!("`{name}.{member}`")),
+                        "{name}.{member}"
+                    );
+                }
+            }
+        }
+    }
+    // The examples are what they say.
+    let block = |language: &str| {
+        let start = manual.find(&format!("```{language}\n")).expect("a block") + language.len() + 4;
+        manual[start..].split("```").next().expect("its text")
+    };
+    let example = [
+        file("brand.css", block("css")),
+        file("layout.html", block("html")),
+    ];
+    assert!(Pages::new(&example).is_ok());
 }

@@ -107,10 +107,9 @@ impl Browser {
         self.events.clear();
         let opened = self.call("Page.navigate", &json!({ "url": url }));
         assert!(opened["errorText"].is_null(), "{url}: {opened}");
-        let loader = &opened["loaderId"];
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
         while !self.events.iter().any(loaded) {
-            let event = self.next(&format!("{url} {loader}"));
+            let event = self.next(url);
             self.events.push(event);
         }
     }
@@ -146,7 +145,10 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         // It ends all of its processes when asked; the one that was started is waited for.
-        drop(self.commands.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0"));
+        drop(
+            self.commands
+                .write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0"),
+        );
         for _ in 0..100 {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
@@ -180,7 +182,8 @@ fn program() -> Option<PathBuf> {
         .flat_map(|folder| ["chromium", "chromium-browser"].map(|name| folder.join(name)))
         .find(|program| program.is_file());
     if found.is_none() {
-        let said = "SKIPPED: the pages in a browser: there is no chromium (apt-get install chromium)\n";
+        let said =
+            "SKIPPED: the pages in a browser: there is no chromium (apt-get install chromium)\n";
         // Not by eprint, which is not shown for a test that passes.
         drop(std::io::stderr().write_all(said.as_bytes()));
         if let Some(file) = std::env::var_os("CERTBOUND_SKIPPED") {

@@ -98,7 +98,10 @@ impl Browser {
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]);
-        self.call("Emulation.setEmulatedMedia", &json!({ "features": features }));
+        self.call(
+            "Emulation.setEmulatedMedia",
+            &json!({ "features": features }),
+        );
         self.call(
             "Emulation.setDeviceMetricsOverride",
             &json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 }),
@@ -119,7 +122,10 @@ impl Browser {
         let tree = self.call("Accessibility.getFullAXTree", &json!({}));
         let nodes = tree["nodes"].as_array().expect("a tree");
         let text = |node: &Value, member: &str| {
-            node[member]["value"].as_str().unwrap_or_default().to_owned()
+            node[member]["value"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
         };
         let told = nodes
             .iter()
@@ -136,7 +142,9 @@ impl Browser {
                         .map(|_| format!(" [{name}]"))
                         .unwrap_or_default()
                 };
-                let marks: String = ["focusable", "focused", "invalid", "required"].map(property).concat();
+                let marks: String = ["focusable", "focused", "invalid", "required"]
+                    .map(property)
+                    .concat();
                 format!(
                     "{} {:?} {:?}{marks}",
                     text(node, "role"),
@@ -233,7 +241,11 @@ fn long_and_foreign_text_stays_inside() {
         return;
     };
     let long = "Nordwindrechnungsverwaltungsgesellschaft".repeat(20);
-    let texts = [long.as_str(), "مثال للتجارة \u{202e}evil", "<script>alert(1)</script>"];
+    let texts = [
+        long.as_str(),
+        "مثال للتجارة \u{202e}evil",
+        "<script>alert(1)</script>",
+    ];
     for (at, text) in texts.iter().enumerate() {
         let form = Form {
             action: "/oauth2/authorize",
@@ -341,7 +353,13 @@ fn a_keyboard_is_enough() {
         .iter()
         .find(|sample| sample.name == "login-wrong")
         .expect("the sample");
-    browser.open(&rendered(&site, &pages, "login", &sample.page, Language::English));
+    browser.open(&rendered(
+        &site,
+        &pages,
+        "login",
+        &sample.page,
+        Language::English,
+    ));
     // The name is filled in, so that the password is where one starts.
     let mut reached = Vec::new();
     for _ in 0..3 {
@@ -349,13 +367,21 @@ fn a_keyboard_is_enough() {
         key(&mut browser, "Tab", "\t", 9);
     }
     assert_eq!(json!(reached), json!(["password", "password", "cancel"]));
-    browser.open(&rendered(&site, &pages, "login", &sample.page, Language::English));
+    browser.open(&rendered(
+        &site,
+        &pages,
+        "login",
+        &sample.page,
+        Language::English,
+    ));
     browser.call("Input.insertText", &json!({ "text": "secret" }));
     key(&mut browser, "Enter", "\r", 13);
     let body = site.posted.recv_timeout(Duration::from_secs(20));
     assert_eq!(
         body.as_deref(),
-        Ok("interaction=c2FtcGxlLW9mLWFuLWludGVyYWN0aW9u&username=alice&password=secret&step=password")
+        Ok(
+            "interaction=c2FtcGxlLW9mLWFuLWludGVyYWN0aW9u&username=alice&password=secret&step=password"
+        )
     );
 }
 
