@@ -41,6 +41,9 @@ fn files(settings: &Settings, findings: &mut Vec<Finding>) {
     if let Err(finding) = load::window(settings) {
         findings.push(finding);
     }
+    if let Err(finding) = super::pages::pages(settings) {
+        findings.push(finding);
+    }
     if let Err(mut found) = super::gates::gates(settings) {
         findings.append(&mut found);
     }

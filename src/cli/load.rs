@@ -14,6 +14,7 @@ use crate::config::{
 };
 use crate::endpoint;
 use crate::key::seal::SealingKey;
+use crate::oauth::profile::Profile;
 use crate::outbound::address::Policy;
 use crate::outbound::documents::RemoteDocuments;
 use crate::outbound::fetch::{Outbound, TIME_LIMIT};
@@ -96,7 +97,7 @@ struct Files {
 /// Reads the files, and says what is wrong with those that cannot be used.
 fn files(settings: &Settings) -> (Files, Vec<Finding>) {
     let mut findings = Vec::new();
-    let clients = clients(&settings.clients)
+    let clients = clients(&settings.clients, settings.profile)
         .map_err(|mut found| findings.append(&mut found))
         .ok();
     let users = settings.users.as_deref().and_then(|path| {
@@ -122,7 +123,7 @@ fn files(settings: &Settings) -> (Files, Vec<Finding>) {
     (read, findings)
 }
 
-fn clients(path: &Path) -> Result<Registry, Vec<Finding>> {
+fn clients(path: &Path, profile: Profile) -> Result<Registry, Vec<Finding>> {
     let text = read_text(path, "--clients").map_err(|finding| vec![finding])?;
     let finding = |problem: client::metadata::Problem| {
         let client = problem.client.map(|client| format!("client {client:?}"));
@@ -136,7 +137,8 @@ fn clients(path: &Path) -> Result<Registry, Vec<Finding>> {
             whole,
         )
     };
-    Registry::read(&text).map_err(|problems| problems.into_iter().map(finding).collect())
+    Registry::read_under(&text, profile)
+        .map_err(|problems| problems.into_iter().map(finding).collect())
 }
 
 fn users(path: &Path) -> Result<Users, Vec<Finding>> {

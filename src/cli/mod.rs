@@ -13,6 +13,7 @@ mod keys;
 mod load;
 mod logging;
 mod matching;
+mod pages;
 mod ready;
 mod remarks;
 mod serve;

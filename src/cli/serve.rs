@@ -20,7 +20,6 @@ use crate::http::router::Router;
 use crate::http::serve::{Numbered, Site, serve};
 use crate::http::{admin, fcgi};
 use crate::key::set::KeySet;
-use crate::page::Pages;
 use crate::store::keyring::{Keyring, KeyringError};
 
 /// Serves until told to stop.
@@ -117,6 +116,7 @@ impl Ready {
         let watched = Watched::new(settings);
         let trust = load::trust(settings).map_err(|findings| lines(&findings))?;
         let window = load::window(settings).map_err(one)?;
+        let pages = super::pages::pages(settings).map_err(one)?;
         let remote = load::remote(settings).map_err(one)?;
         let mut remarks = super::remarks::of(settings, &trust, &remote);
         remarks.extend(load::open_keys(settings));
@@ -133,8 +133,7 @@ impl Ready {
         let (whole, complete) = watch::channel(!begun);
         let endpoints = load::endpoints(settings);
         let gates = super::gates::gates(settings).map_err(|findings| lines(&findings))?;
-        let (people, farewells) =
-            People::new(Pages::default(), load::outbound(settings).map_err(one)?);
+        let (people, farewells) = People::new(pages, load::outbound(settings).map_err(one)?);
         let site = Arc::new(Site {
             router: Router::new(&endpoints, &gates.names()),
             passages: Passages::new(&settings.gates, window.front()),

@@ -81,6 +81,8 @@ pub struct Settings {
     pub request_id_header: Option<HeaderName>,
     /// Whether `whoami` is served.
     pub whoami: bool,
+    /// The operator's own templates and stylesheets.
+    pub pages: Option<PathBuf>,
     /// Where records are kept.
     pub store: StoreUrl,
     /// The CAs of a `rediss://` server, where not the system's.
@@ -170,6 +172,7 @@ impl Settings {
         let client_address_header = reader.value("client-address-header", header_name);
         let request_id_header = reader.value("request-id-header", header_name);
         let whoami = reader.switch("whoami");
+        let pages = reader.path("pages");
         let store = reader.value("store", StoreUrl::parse);
         let store_ca = reader.path("store-ca");
         let clients = reader.path("clients");
@@ -243,6 +246,7 @@ impl Settings {
             client_address_header,
             request_id_header,
             whoami,
+            pages,
             store: store?,
             store_ca,
             clients: clients?,

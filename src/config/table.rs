@@ -145,6 +145,12 @@ pub const FLAGS: &[Flag] = &[
         "whoami",
         "Serves whoami, which shows what the web server forwarded and how it was understood.",
     ),
+    one(
+        "pages",
+        "DIR",
+        Words("built in"),
+        "Folder of templates and stylesheets in place of the built-in pages; PAGES.md describes them.",
+    ),
     Flag {
         secret: true,
         ..one(

@@ -27,7 +27,7 @@ pub(super) const TEXTS: Texts = Texts {
 
     code_title: "Enter your code",
     code: "Code",
-    code_of: "Code of {}",
+    code_of: "Code for {}",
     code_hint: "The six digits that your authenticator app shows now.",
     check_code: "Continue",
 

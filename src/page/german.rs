@@ -27,7 +27,7 @@ pub(super) const TEXTS: Texts = Texts {
 
     code_title: "Code eingeben",
     code: "Code",
-    code_of: "Code von {}",
+    code_of: "Code für {}",
     code_hint: "Die sechs Ziffern, die Ihre Authenticator-App gerade anzeigt.",
     check_code: "Weiter",
 

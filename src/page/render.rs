@@ -48,7 +48,7 @@ impl Pages {
         let built_in = templates::environment(&[])?;
         let own = overrides
             .iter()
-            .any(|(file, _)| file.ends_with(".html"))
+            .any(|(file, _)| templates::is_template(file))
             .then(|| templates::environment(overrides))
             .transpose()?;
         let version = version(&stylesheet);

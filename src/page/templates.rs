@@ -5,6 +5,7 @@ use minijinja::value::{Rest, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 
 use super::error::PageError;
+use crate::oauth::nearest::closest;
 
 /// The built-in templates by file name, the layout first.
 pub(super) const TEMPLATES: &[(&str, &str)] = &[
@@ -41,10 +42,15 @@ const MOST: usize = 256 * 1024;
 /// How many instructions a template may take; the largest built-in page takes a few thousand.
 const FUEL: u64 = 500_000;
 
-/// Whether there is a file of that name to replace or add.
-fn known() -> impl Iterator<Item = &'static str> {
+/// The names of all files that an operator may replace or add.
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
     let templates = TEMPLATES.iter().map(|(name, _)| *name);
     templates.chain([STYLESHEET.0, BRAND])
+}
+
+/// Whether the file of that name is a template.
+pub(super) fn is_template(file: &str) -> bool {
+    TEMPLATES.iter().any(|(name, _)| *name == file)
 }
 
 /// Refuses files that are none of ours, come twice or are too large.
@@ -101,6 +107,10 @@ fn syntax() -> SyntaxConfig {
 
 /// The filter `with`: the text with each `{}` replaced by the next value, each isolated so that it cannot
 /// turn the text around it (`<bdi>`).
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the template engine hands arguments over by value"
+)]
 fn with(text: &str, values: Rest<Value>) -> Result<Value, Error> {
     let mut values = values.iter();
     let mut pieces = text.split("{}");
@@ -192,29 +202,9 @@ fn remedy(kind: ErrorKind) -> String {
     remedy.to_owned()
 }
 
-/// The known name that takes the fewest changes.
+/// The known name that it most likely meant.
 fn nearest(file: &str) -> &'static str {
-    known()
-        .min_by_key(|name| distance(&file.to_ascii_lowercase(), name))
-        .unwrap_or(STYLESHEET.0)
-}
-
-/// How many letters must be put in, taken out or changed (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    // A name that is longer than all of ours together is far from each of them.
-    let one: Vec<char> = one.chars().take(64).collect();
-    let other: Vec<char> = other.chars().collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (at, letter) in one.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = at + 1;
-        for (column, wanted) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != wanted);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(row[column] + 1).min(diagonal + 1);
-        }
-    }
-    row[other.len()]
+    closest(&file.to_ascii_lowercase(), known()).unwrap_or(STYLESHEET.0)
 }
 
 #[cfg(test)]
@@ -234,7 +224,6 @@ mod tests {
         ] {
             assert_eq!(nearest(file), name, "{file}");
         }
-        nearest(&"x".repeat(100_000));
     }
 
     #[test]

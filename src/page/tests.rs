@@ -174,6 +174,7 @@ const HOSTILE: &str =
     "\"'><script>alert(1)</script><b onclick='x'>&amp;{{ 7 * 7 }}\u{202e}]]>--><svg/onload=x>";
 
 /// Every page with hostile text wherever a text can be.
+#[expect(clippy::too_many_lines, reason = "a line for each text of each page")]
 fn hostile(pages: &Pages, language: Language) -> Vec<(String, String)> {
     let evil = HOSTILE;
     let form = Form {
@@ -531,4 +532,42 @@ fn small_files() {
     assert!(!pages.stylesheet().contains("url("));
     assert!(!pages.stylesheet().contains("@import"));
     assert!(Pages::SCRIPT.len() < 512);
+}
+
+#[test]
+fn the_manual_names_every_file_and_every_variable() {
+    let manual = include_str!("../../PAGES.md");
+    for file in templates::known() {
+        assert!(manual.contains(&format!("| `{file}` | ")), "{file}");
+    }
+    let samples = Samples::new();
+    for sample in samples.pages() {
+        let view = view::View::of(&sample.page, &shown(Language::English), "0");
+        let view = serde_json::to_value(view).expect("variables can be written as JSON");
+        for (name, value) in view.as_object().expect("variables have names") {
+            assert!(manual.contains(&format!("`{name}`")), "{name}");
+            if ["client", "form", "problem"].contains(&name.as_str()) {
+                for member in value
+                    .as_object()
+                    .into_iter()
+                    .flat_map(|object| object.keys())
+                {
+                    assert!(
+                        manual.contains(&format!("`{name}.{member}`")),
+                        "{name}.{member}"
+                    );
+                }
+            }
+        }
+    }
+    // The examples are what they say.
+    let block = |language: &str| {
+        let start = manual.find(&format!("```{language}\n")).expect("a block") + language.len() + 4;
+        manual[start..].split("```").next().expect("its text")
+    };
+    let example = [
+        file("brand.css", block("css")),
+        file("layout.html", block("html")),
+    ];
+    assert!(Pages::new(&example).is_ok());
 }

@@ -312,11 +312,13 @@ const fn told(problem: Problem, t: &Texts) -> (&'static str, &'static str) {
 }
 
 fn named(names: &[&str], text: impl Fn(&str) -> Option<&'static str>) -> Vec<Named> {
-    let named = names.iter().map(|name| Named {
-        name: plain::line(name, IDENTIFIER),
-        text: text(name),
-    });
-    named.collect()
+    names
+        .iter()
+        .map(|name| Named {
+            name: plain::line(name, IDENTIFIER),
+            text: text(name),
+        })
+        .collect()
 }
 
 fn lines(texts: &[&str]) -> Vec<String> {

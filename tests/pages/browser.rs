@@ -107,10 +107,9 @@ impl Browser {
         self.events.clear();
         let opened = self.call("Page.navigate", &json!({ "url": url }));
         assert!(opened["errorText"].is_null(), "{url}: {opened}");
-        let loader = &opened["loaderId"];
         let loaded = |event: &Value| event["method"] == "Page.loadEventFired";
         while !self.events.iter().any(loaded) {
-            let event = self.next(&format!("{url} {loader}"));
+            let event = self.next(url);
             self.events.push(event);
         }
     }

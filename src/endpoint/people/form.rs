@@ -28,10 +28,8 @@ pub(super) async fn step(
         "password" => password(visit, interaction, &asked, form).await,
         "certificate" | "header" => named(visit, interaction, &asked, form).await,
         "session" => {
-            let interaction = Interaction {
-                selected: true,
-                ..interaction
-            };
+            let mut interaction = interaction;
+            interaction.selected = true;
             go_on(visit, interaction).await
         }
         "totp" => second_factor(visit, interaction, &asked, form).await,
@@ -139,10 +137,8 @@ async fn sign_in(
             .await;
         match begun {
             Ok(_) => {
-                let interaction = Interaction {
-                    fresh: true,
-                    ..interaction
-                };
+                let mut interaction = interaction;
+                interaction.fresh = true;
                 return go_on(visit, interaction).await;
             }
             Err(StoreError::Conflict(_)) => {}
