@@ -380,4 +380,36 @@ mod tests {
             assert_eq!(uri.matches(asked), same, "{registered} {asked}");
         }
     }
+
+    /// Whatever one edit makes of a loopback URI: if it still matches, a browser goes to the same place, but
+    /// for the port.
+    #[test]
+    fn no_edit_leads_elsewhere() {
+        let uri = RedirectUri::parse("http://127.0.0.1/cb?x=1").expect("one");
+        let asked = "http://127.0.0.1:51004/cb?x=1";
+        assert!(uri.matches(asked));
+        let mut matching = 0;
+        for at in 0..=asked.len() {
+            for byte in 0..=0x7f_u8 {
+                let byte = char::from(byte);
+                let inserted = format!("{}{byte}{}", &asked[..at], &asked[at..]);
+                let rest = asked.get(at + 1..).unwrap_or_default();
+                let replaced = format!("{}{byte}{rest}", &asked[..at]);
+                let removed = format!("{}{rest}", &asked[..at]);
+                for edited in [inserted, replaced, removed] {
+                    if !uri.matches(&edited) {
+                        continue;
+                    }
+                    matching += 1;
+                    let seen = Url::parse(&edited).expect("a URL");
+                    let place = (seen.scheme(), seen.host_str(), seen.path(), seen.query());
+                    let expected = ("http", Some("127.0.0.1"), "/cb", Some("x=1"));
+                    assert_eq!(place, expected, "{edited:?}");
+                    let bare = seen.username().is_empty() && seen.password().is_none();
+                    assert!(bare && seen.fragment().is_none(), "{edited:?}");
+                }
+            }
+        }
+        assert!(matching > 50, "other ports match");
+    }
 }
