@@ -15,6 +15,24 @@ pub struct ResponseType {
 }
 
 impl ResponseType {
+    /// Every type that can be asked for.
+    pub const ALL: &'static [Self] = &[
+        Self::CODE,
+        Self {
+            id_token: true,
+            ..Self::CODE
+        },
+        Self {
+            token: true,
+            ..Self::CODE
+        },
+        Self {
+            id_token: true,
+            token: true,
+            ..Self::CODE
+        },
+    ];
+
     /// `code` alone: what a registration has that names none (RFC 7591 section 2).
     pub const CODE: Self = Self {
         code: true,

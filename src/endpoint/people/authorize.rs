@@ -247,20 +247,26 @@ pub(super) fn read(
     })
 }
 
-/// Whom the client expects, by an ID token that we issued to it; that it has expired says nothing
-/// (OpenID Connect Core section 3.1.2.1).
+/// Whom the client expects: by the claim `sub` (OpenID Connect Core section 5.5.1), or by an ID token that we
+/// issued to it, of which it says nothing that it has expired (section 3.1.2.1).
 fn expected(
     server: &Server,
     asked: &Asked,
     now: Timestamp,
 ) -> Result<Result<Option<String>, OAuthError>, OAuthError> {
+    let claimed = asked.request.claims().subject.clone();
     let Some(hint) = asked.request.id_token_hint() else {
-        return Ok(Ok(None));
+        return Ok(Ok(claimed));
     };
     let keys = server.keys()?;
     let client_id = asked.target.client().client_id();
     Ok(match id_token::hint(hint, &keys, server.issuer(), now) {
-        Some(hint) if hint.client_id == client_id.as_str() => Ok(Some(hint.subject)),
+        Some(hint)
+            if hint.client_id == client_id.as_str()
+                && claimed.is_none_or(|one| one == hint.subject) =>
+        {
+            Ok(Some(hint.subject))
+        }
         _ => Err(OAuthError::new(
             ErrorCode::InvalidRequest,
             "the id_token_hint is no ID token that was issued to this client",

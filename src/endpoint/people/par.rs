@@ -9,7 +9,6 @@ use crate::client::AuthenticatedClient;
 use crate::client::registration::ClientRegistration;
 use crate::endpoint::authenticate::{authenticate, known, refreshed};
 use crate::endpoint::{Answer, Endpoint, Reply, Request, Server};
-use crate::key::algorithm::VerificationAlgorithm;
 use crate::key::jwk::JwkSet;
 use crate::key::jws::{UnverifiedJws, VerifiedJws};
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -113,14 +112,10 @@ async fn request_object(
         .because(cause)
     };
     let jws = UnverifiedJws::parse(text).map_err(|error| wrong(error.to_string()))?;
-    if !jws.is_untyped() && !request_object::TYPES.iter().any(|typ| jws.is_type(typ)) {
+    if !request_object::is_typed(&jws) {
         return Err(wrong("its typ is that of another kind of JWT".into()));
     }
-    let allowed: Vec<VerificationAlgorithm> = VerificationAlgorithm::ALL
-        .iter()
-        .copied()
-        .filter(|algorithm| server.settings.profile != Profile::Fapi2 || algorithm.fapi())
-        .collect();
+    let allowed = request_object::algorithms(server.settings.profile);
     let verify = |keys: &JwkSet| -> Result<VerifiedJws, String> {
         jws.verify_by(keys, &allowed)
             .map_err(|error| error.to_string())
