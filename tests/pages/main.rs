@@ -30,7 +30,7 @@ const OVERFLOW: &str = "(() => {
     for (const details of document.querySelectorAll('details')) details.open = true;
     const width = document.documentElement.clientWidth;
     const out = [...document.querySelectorAll('main *')].filter(e =>
-        !e.closest('pre') && e.getBoundingClientRect().right > width + 0.5).map(e => e.outerHTML.slice(0, 80));
+        e.getBoundingClientRect().right > width + 0.5).map(e => e.outerHTML.slice(0, 80));
     if (document.documentElement.scrollWidth > width) out.push('the page is ' + document.documentElement.scrollWidth + ' wide');
     return out;
 })()";
