@@ -41,6 +41,7 @@ pub(super) struct Texts {
     pub(super) wrong_password: &'static str,
     pub(super) wrong_code: &'static str,
     pub(super) not_mapped: &'static str,
+    pub(super) not_mapped_alone: &'static str,
     pub(super) too_many: &'static str,
     pub(super) wait_second: &'static str,
     pub(super) wait_seconds: &'static str,
