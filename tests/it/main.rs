@@ -9,7 +9,9 @@
 
 mod application;
 mod assertion;
+mod authorize;
 mod believed;
+mod browser;
 mod chain;
 mod fastcgi_client;
 mod fcgi;
@@ -23,8 +25,11 @@ mod log;
 mod metadata;
 mod names;
 mod other_issuer;
+mod par;
 mod parameters;
 mod pass;
+mod people;
+mod pkce;
 mod pki;
 mod regression;
 mod reload;
