@@ -123,7 +123,8 @@ impl Request<'_> {
     pub(crate) fn seen(&self, response: &Response) {
         response.is_sound(self.path.split('?').next().unwrap_or_default());
         let mut tally = self.server.tally.lock().expect("no test panicked here");
-        tally.refused += usize::from(response.status >= 400);
+        // A 429 has a line of its own about whoever is kept waiting.
+        tally.refused += usize::from(response.status >= 400 && response.status != 429);
         if response.status == 200
             && response.body.starts_with('{')
             && response.body.contains("\"access_token\"")
