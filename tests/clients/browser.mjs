@@ -3,7 +3,7 @@
 import { strict as assert } from 'node:assert'
 import { createHmac } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { Agent, buildConnector, fetch as undiciFetch } from 'undici'
+import { Agent, buildConnector, fetch as undiciFetch, request } from 'undici'
 
 // The question: where each host really listens, the PEM files' folder, and whatever the script needs.
 const given = JSON.parse(readFileSync(0))
@@ -13,8 +13,8 @@ const pem = (file) => readFileSync(`${given.tls}/${file}`, 'utf8')
 // The host at which nobody asks who issued a certificate. The other one lets no self-signed one through.
 const SELF_SIGNED = 'self-signed.example.com'
 
-// fetch() with the certificate of that name, or without one. Every host is at 127.0.0.1; none other is known.
-function fetchWith(name) {
+// What connects with the certificate of that name, or without one. Every host is at 127.0.0.1, none other known.
+function connecting(name) {
   const ca = pem('server.pem')
   const own = name && { cert: pem(`${name}.pem`), key: pem(`${name}.key`) }
   const [bare, certified] = [buildConnector({ ca }), buildConnector({ ca, ...own })]
@@ -25,7 +25,12 @@ function fetchWith(name) {
     const connector = hostname !== SELF_SIGNED && name?.endsWith('kiosk') ? bare : certified
     return connector({ ...options, hostname: '127.0.0.1', port, servername: hostname }, done)
   }
-  const dispatcher = new Agent({ connect, keepAliveTimeout: 1000 })
+  return new Agent({ connect, keepAliveTimeout: 1000 })
+}
+
+// fetch() with that certificate.
+function fetchWith(name) {
+  const dispatcher = connecting(name)
   return (url, init) => undiciFetch(url, { ...init, dispatcher })
 }
 
@@ -69,7 +74,7 @@ function forms(page) {
 // belongs to a client.
 class Browser {
   #jar = new Map()
-  #fetch = fetchWith()
+  #dispatcher = connecting()
   // The places at which it stops, and headers that its user makes it send: by default somebody else's name.
   constructor(stops = [], headers = { 'x-user': 'mallory' }) {
     this.stops = stops
@@ -101,25 +106,30 @@ class Browser {
     this.#jar.set(url.hostname, jar)
   }
 
-  // One request after another: { url, status, headers, html }, or only { url } of a stop.
+  // One request after another: { url, status, headers, html }, or only { url, posted } of a stop.
   async open(to, form) {
-    let [url, init] = [new URL(to), form && { method: 'POST', body: new URLSearchParams(form) }]
+    let [url, posted] = [new URL(to), form && new URLSearchParams(form)]
     for (let count = 0; count < 12; count += 1) {
-      if (this.stops.some((stop) => url.href.startsWith(stop))) {
-        return { url, posted: init?.body }
-      }
+      if (this.stops.some((stop) => url.href.startsWith(stop))) return { url, posted }
       const cookie = [...this.cookies(url)].map(([name, value]) => `${name}=${value}`).join('; ')
-      const headers = { ...this.headers, ...(cookie && { cookie }), 'accept': 'text/html' }
-      const response = await this.#fetch(url, { ...init, headers, redirect: 'manual' })
-      this.#keep(url, response.headers.getSetCookie())
-      const location = response.headers.get('location')
-      if (!location) {
-        return { url, status: response.status, headers: response.headers, html: await response.text() }
-      }
-      await response.body?.cancel()
-      assert.ok([302, 303].includes(response.status), `${url}: ${response.status}`)
-      // A fragment stays where the redirection has none of its own.
-      ;[url, init] = [new URL(location, url), undefined]
+      const { statusCode, headers, body } = await request(url, {
+        method: posted ? 'POST' : 'GET',
+        headers: {
+          ...this.headers,
+          ...(cookie && { cookie }),
+          ...(posted && { 'content-type': 'application/x-www-form-urlencoded' }),
+          'accept': 'text/html',
+          'sec-fetch-dest': 'document',
+          'sec-fetch-mode': 'navigate',
+        },
+        body: posted?.toString(),
+        dispatcher: this.#dispatcher,
+      })
+      this.#keep(url, [headers['set-cookie'] ?? []].flat())
+      const html = await body.text()
+      if (!headers.location) return { url, status: statusCode, headers, html }
+      assert.ok([302, 303].includes(statusCode), `${url}: ${statusCode}`)
+      ;[url, posted] = [new URL(headers.location, url), undefined]
     }
     throw new Error(`${to} leads round in circles`)
   }
@@ -143,10 +153,10 @@ class Browser {
 
 // Whether a page may not be put into frames, kept, or run anything.
 function isSafe(page) {
-  const policy = page.headers.get('content-security-policy')
+  const policy = page.headers['content-security-policy']
   for (const part of ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'"]) {
     assert.ok(policy.includes(part), policy)
   }
-  assert.match(page.headers.get('cache-control'), /no-store/)
+  assert.match(page.headers['cache-control'], /no-store/)
   assert.doesNotMatch(page.html, /<script(?![^>]* src=)|<style| style=| on[a-z]+=/i)
 }
