@@ -30,7 +30,11 @@ impl Deployment {
     fn start(web_server: WebServer, sign_in: SignIn, further: &[&str]) -> Self {
         let place = Place::new();
         let keys = Keys::make();
-        let clients = people::clients(&place, &keys);
+        let clients = if further.contains(&"fapi2") {
+            people::fapi_clients(&keys)
+        } else {
+            people::clients(&place, &keys)
+        };
         place.write("etc/clients.json", &clients.to_string());
         place.write("etc/users.json", &people::users().to_string());
         // Whatever the browsers here claim by that header, it must not come through.
@@ -105,4 +109,11 @@ fn openid_client_behind_apache() {
 fn openid_client_behind_apache_that_knows_people() {
     let deployment = Deployment::start(WebServer::Apache, SignIn::WebServer, &[]);
     deployment.run(OPENID_CLIENT, &["header"]);
+}
+
+#[test]
+fn oauth4webapi_by_fapi2() {
+    let deployment =
+        Deployment::start(WebServer::Nginx, SignIn::Certbound, &["--profile", "fapi2"]);
+    deployment.run(include_str!("oauth4webapi.mjs"), &[]);
 }

@@ -154,6 +154,40 @@ pub(crate) fn clients(place: &Place, keys: &Keys) -> Value {
     ])
 }
 
+/// Registrations for FAPI 2.0: one client with certificates, one with assertions and request objects.
+pub(crate) fn fapi_clients(keys: &Keys) -> Value {
+    let common = |own: Value| {
+        let mut registration = json!({
+            "grant_types": ["authorization_code", "refresh_token"],
+            "redirect_uris": ["https://app.example.com/callback"],
+            "post_logout_redirect_uris": ["https://app.example.com/goodbye"],
+            "scope": "openid email",
+            "acr_loa_map": {"silver": 1, "gold": 2},
+            "audience": "https://api.example.com",
+        });
+        for (name, value) in own.as_object().expect("members") {
+            registration[name] = value.clone();
+        }
+        registration
+    };
+    json!([
+        common(json!({
+            "client_id": "orders",
+            "token_endpoint_auth_method": "tls_client_auth",
+            "tls_client_auth_subject_dn": "CN=orders,O=Example,C=GB",
+            "id_token_signed_response_alg": "PS256",
+        })),
+        common(json!({
+            "client_id": "reports",
+            "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": keys.public(),
+            "tls_client_certificate_bound_access_tokens": true,
+            "id_token_signed_response_alg": "ES256",
+            "introspection_signed_response_alg": "ES256",
+        })),
+    ])
+}
+
 /// Starts certbound with that configuration and further flags; registrations and users are in `etc`.
 pub(crate) fn serve(place: &Place, toml: &Path, further: &[&str]) -> Process {
     let flags = |name: &str, value: String| [format!("--{name}"), value];
