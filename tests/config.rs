@@ -249,6 +249,7 @@ fn every_setting_is_read_from_everywhere_and_no_nonsense_passes() {
         "outbound-ca",
         "store-ca",
         "keys",
+        "pages",
     ];
     // Blanks and a control character are good for nothing but the name of a file.
     let nonsense = "no such\u{1} thing";

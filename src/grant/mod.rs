@@ -492,6 +492,21 @@ mod tests {
             (
                 "code",
                 "grant_type=authorization_code",
+                ErrorCode::InvalidRequest,
+            ),
+            (
+                "code",
+                "grant_type=authorization_code&code=cbac_a.b",
+                ErrorCode::InvalidGrant,
+            ),
+            (
+                "plain",
+                "grant_type=refresh_token&refresh_token=a",
+                ErrorCode::UnauthorizedClient,
+            ),
+            (
+                "plain",
+                "grant_type=urn:ietf:params:oauth:grant-type:token-exchange",
                 ErrorCode::UnsupportedGrantType,
             ),
         ] {

@@ -34,6 +34,7 @@ pub(super) const TEXTS: Texts = Texts {
     wrong_password: "User name or password is wrong. Check both and try again.",
     wrong_code: "That code is wrong or was used already. Enter the one that your app shows now.",
     not_mapped: "Your certificate arrived, but it belongs to no user here. Choose another one, or sign in another way.",
+    not_mapped_alone: "Your certificate arrived, but it belongs to no user here. Choose another one in your browser, then open the application again.",
     too_many: "There were too many attempts. {}",
     wait_second: "Try again in 1 second.",
     wait_seconds: "Try again in {} seconds.",
@@ -55,6 +56,7 @@ pub(super) const TEXTS: Texts = Texts {
     logout: "Sign out",
     stay: "Stay signed in",
     logged_out: "You are signed out",
+    still_signed_in: "You are still signed in",
     logged_out_hint: "You can close this window.",
     back_to: "Back to {}",
 

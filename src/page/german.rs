@@ -34,6 +34,7 @@ pub(super) const TEXTS: Texts = Texts {
     wrong_password: "Benutzername oder Passwort ist falsch. Prüfen Sie beides und versuchen Sie es noch einmal.",
     wrong_code: "Der Code ist falsch oder wurde schon benutzt. Geben Sie den ein, den Ihre App jetzt anzeigt.",
     not_mapped: "Ihr Zertifikat ist angekommen, gehört hier aber zu keinem Benutzer. Wählen Sie ein anderes oder melden Sie sich auf andere Weise an.",
+    not_mapped_alone: "Ihr Zertifikat ist angekommen, gehört hier aber zu keinem Benutzer. Wählen Sie im Browser ein anderes und öffnen Sie dann die Anwendung erneut.",
     too_many: "Das waren zu viele Versuche. {}",
     wait_second: "Versuchen Sie es in 1 Sekunde noch einmal.",
     wait_seconds: "Versuchen Sie es in {} Sekunden noch einmal.",
@@ -55,6 +56,7 @@ pub(super) const TEXTS: Texts = Texts {
     logout: "Abmelden",
     stay: "Angemeldet bleiben",
     logged_out: "Sie sind abgemeldet",
+    still_signed_in: "Sie sind weiterhin angemeldet",
     logged_out_hint: "Sie können dieses Fenster schließen.",
     back_to: "Zurück zu {}",
 

@@ -74,11 +74,12 @@ pub(super) fn web(url: &str) -> Option<&str> {
     is_web.then_some(url)
 }
 
-/// The host of a URL of the web, in ASCII, so that look-alike letters show.
+/// The host of a URL of the web, in ASCII, so that look-alike letters show, and whole, because whose it is
+/// stands at its end.
 pub(super) fn host(url: &str) -> Option<String> {
     web(url)?;
     let parsed = url::Url::parse(url).ok()?;
-    parsed.host_str().map(|host| line(host, 100))
+    parsed.host_str().map(str::to_owned)
 }
 
 #[cfg(test)]

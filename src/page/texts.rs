@@ -41,6 +41,7 @@ pub(super) struct Texts {
     pub(super) wrong_password: &'static str,
     pub(super) wrong_code: &'static str,
     pub(super) not_mapped: &'static str,
+    pub(super) not_mapped_alone: &'static str,
     pub(super) too_many: &'static str,
     pub(super) wait_second: &'static str,
     pub(super) wait_seconds: &'static str,
@@ -62,6 +63,7 @@ pub(super) struct Texts {
     pub(super) logout: &'static str,
     pub(super) stay: &'static str,
     pub(super) logged_out: &'static str,
+    pub(super) still_signed_in: &'static str,
     pub(super) logged_out_hint: &'static str,
     pub(super) back_to: &'static str,
     // Errors: what happened, and what to do.

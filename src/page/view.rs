@@ -116,6 +116,7 @@ impl<'a> View<'a> {
         view.with(page, shown.request)
     }
 
+    #[expect(clippy::too_many_lines, reason = "an arm for each page")]
     fn with(self, page: &Page<'a>, request: &str) -> Self {
         let t = self.t;
         match *page {
@@ -129,21 +130,26 @@ impl<'a> View<'a> {
                 session,
                 problem,
                 step_up,
-            } => Self {
-                form: Some(form.into()),
-                client: Some(client.into()),
-                username: username
-                    .filter(|name| name.chars().count() <= FILLED_IN)
-                    .and_then(|name| plain::some_line(Some(name), FILLED_IN)),
-                password,
-                certificate: plain::some_line(certificate, NAME),
-                header: plain::some_line(header, NAME),
-                session: plain::some_line(session, NAME),
-                step_up,
-                problem: problem.map(|problem| ProblemView::of(problem, t)),
-                ..self
+            } => {
+                let others =
+                    password || header.is_some() || session.is_some() || certificate.is_some();
+                Self {
+                    form: Some(form.into()),
+                    client: Some(client.into()),
+                    username: username
+                        .filter(|name| name.chars().count() <= FILLED_IN)
+                        .and_then(|name| plain::some_line(Some(name), FILLED_IN)),
+                    password,
+                    certificate: plain::some_line(certificate, NAME),
+                    header: plain::some_line(header, NAME),
+                    session: plain::some_line(session, NAME),
+                    step_up,
+                    problem: problem.map(|problem| ProblemView::of(problem, others, t)),
+                    ..self
+                }
+                .headed(if step_up { t.step_up } else { t.sign_in })
             }
-            .headed(if step_up { t.step_up } else { t.sign_in }),
+
             Page::SecondFactor {
                 form,
                 client,
@@ -153,7 +159,7 @@ impl<'a> View<'a> {
                 form: Some(form.into()),
                 client: Some(client.into()),
                 username: plain::some_line(Some(username), NAME),
-                problem: problem.map(|problem| ProblemView::of(problem, t)),
+                problem: problem.map(|problem| ProblemView::of(problem, true, t)),
                 ..self
             }
             .headed(t.code_title),
@@ -187,11 +193,15 @@ impl<'a> View<'a> {
                 ..self
             }
             .headed(t.logout_title),
-            Page::LoggedOut { client } => Self {
+            Page::LoggedOut { client, stayed } => Self {
                 client: client.map(ClientView::from),
                 ..self
             }
-            .headed(t.logged_out),
+            .headed(if stayed {
+                t.still_signed_in
+            } else {
+                t.logged_out
+            }),
             Page::Error {
                 problem,
                 description,
@@ -280,11 +290,13 @@ impl<'a> From<ClientShown<'a>> for ClientView<'a> {
 }
 
 impl ProblemView {
-    fn of(problem: LoginProblem, t: &Texts) -> Self {
+    /// `others`: whether there is another way to sign in on the page.
+    fn of(problem: LoginProblem, others: bool, t: &Texts) -> Self {
         let (kind, text) = match problem {
             LoginProblem::WrongPassword => ("wrong_password", t.wrong_password.to_owned()),
             LoginProblem::WrongCode => ("wrong_code", t.wrong_code.to_owned()),
-            LoginProblem::NotMapped => ("not_mapped", t.not_mapped.to_owned()),
+            LoginProblem::NotMapped if others => ("not_mapped", t.not_mapped.to_owned()),
+            LoginProblem::NotMapped => ("not_mapped", t.not_mapped_alone.to_owned()),
             LoginProblem::Wait { seconds } => {
                 let wait = match seconds {
                     0 | 1 => t.wait_second.to_owned(),
@@ -345,7 +357,7 @@ mod tests {
             (300, "5 minutes."),
             (u64::MAX, "minutes."),
         ] {
-            let problem = ProblemView::of(LoginProblem::Wait { seconds }, t);
+            let problem = ProblemView::of(LoginProblem::Wait { seconds }, true, t);
             assert!(problem.text.ends_with(told), "{}", problem.text);
         }
     }

@@ -3,11 +3,12 @@
 //! the content security policy. The screenshots stay in the target folder, `tmp/pages`.
 
 mod browser;
+mod folder;
 mod site;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -26,9 +27,10 @@ const IN_GERMAN: &[&str] = &["login-wrong", "consent", "whoami"];
 
 /// Says what sticks out of the page to the right, and what can be scrolled sideways as a whole.
 const OVERFLOW: &str = "(() => {
+    for (const details of document.querySelectorAll('details')) details.open = true;
     const width = document.documentElement.clientWidth;
     const out = [...document.querySelectorAll('main *')].filter(e =>
-        !e.closest('pre') && e.getBoundingClientRect().right > width + 0.5).map(e => e.outerHTML.slice(0, 80));
+        e.getBoundingClientRect().right > width + 0.5).map(e => e.outerHTML.slice(0, 80));
     if (document.documentElement.scrollWidth > width) out.push('the page is ' + document.documentElement.scrollWidth + ' wide');
     return out;
 })()";
@@ -94,9 +96,14 @@ fn world() -> Option<(Browser, Site, Pages, tempfile::TempDir)> {
 
 impl Browser {
     fn look(&mut self, scheme: &str, width: u32, height: u32) {
+        // Whoever has chosen all colours (Windows calls it high contrast) has chosen light or dark by that.
+        let (scheme, forced) = scheme
+            .strip_prefix("forced-")
+            .map_or((scheme, "none"), |scheme| (scheme, "active"));
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
             { "name": "prefers-reduced-motion", "value": "reduce" },
+            { "name": "forced-colors", "value": forced },
         ]);
         self.call(
             "Emulation.setEmulatedMedia",
@@ -183,8 +190,13 @@ fn every_page_is_looked_at() {
             }
             let told = browser.told();
             fs::write(folder.join(format!("{what}.txt")), told.join("\n")).expect("a file");
+            let schemes: &[&str] = if sample.name == "login-wrong" {
+                &["light", "dark", "forced-light", "forced-dark"]
+            } else {
+                SCHEMES
+            };
             for (size, width, height) in SIZES {
-                for scheme in SCHEMES {
+                for scheme in schemes {
                     browser.look(scheme, *width, *height);
                     let path = folder.join(format!("{what}-{size}-{scheme}.png"));
                     pictures.push((path, browser.photograph()));
@@ -240,6 +252,8 @@ fn long_and_foreign_text_stays_inside() {
     let Some((mut browser, site, pages, _profile)) = world() else {
         return;
     };
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages-foreign");
+    fs::create_dir_all(&folder).expect("the target folder can be written to");
     let long = "Nordwindrechnungsverwaltungsgesellschaft".repeat(20);
     let texts = [
         long.as_str(),
@@ -302,6 +316,7 @@ fn long_and_foreign_text_stays_inside() {
             (
                 "logged-out",
                 Page::LoggedOut {
+                    stayed: false,
                     client: Some(client),
                 },
             ),
@@ -317,6 +332,9 @@ fn long_and_foreign_text_stays_inside() {
             let name = format!("{name}-{at}");
             browser.open(&rendered(&site, &pages, &name, &page, Language::German));
             is_sound(&mut browser, &name);
+            browser.look("light", 360, 740);
+            let picture = STANDARD.decode(browser.photograph()).expect("Base64");
+            fs::write(folder.join(format!("{name}.png")), picture).expect("a file");
         }
     }
 }
@@ -353,27 +371,16 @@ fn a_keyboard_is_enough() {
         .iter()
         .find(|sample| sample.name == "login-wrong")
         .expect("the sample");
-    browser.open(&rendered(
-        &site,
-        &pages,
-        "login",
-        &sample.page,
-        Language::English,
-    ));
+    let url = rendered(&site, &pages, "login", &sample.page, Language::English);
     // The name is filled in, so that the password is where one starts.
+    start_at(&mut browser, &url, "password");
     let mut reached = Vec::new();
     for _ in 0..3 {
         reached.push(browser.evaluate("document.activeElement.id || document.activeElement.value"));
         key(&mut browser, "Tab", "\t", 9);
     }
     assert_eq!(json!(reached), json!(["password", "password", "cancel"]));
-    browser.open(&rendered(
-        &site,
-        &pages,
-        "login",
-        &sample.page,
-        Language::English,
-    ));
+    start_at(&mut browser, &url, "password");
     browser.call("Input.insertText", &json!({ "text": "secret" }));
     key(&mut browser, "Enter", "\r", 13);
     let body = site.posted.recv_timeout(Duration::from_secs(20));
@@ -383,6 +390,19 @@ fn a_keyboard_is_enough() {
             "interaction=c2FtcGxlLW9mLWFuLWludGVyYWN0aW9u&username=alice&password=secret&step=password"
         )
     );
+}
+
+/// Opens a page and waits until the field has the focus, which comes with the first picture.
+fn start_at(browser: &mut Browser, url: &str, id: &str) {
+    browser.open(url);
+    let started = Instant::now();
+    while browser.evaluate("document.activeElement.id") != id {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "{id} gets no focus"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 fn key(browser: &mut Browser, key: &str, text: &str, code: u32) {
