@@ -74,11 +74,13 @@ function forms(page) {
 // belongs to a client.
 class Browser {
   #jar = new Map()
-  #dispatcher = connecting()
-  // The places at which it stops, and headers that its user makes it send: by default somebody else's name.
-  constructor(stops = [], headers = { 'x-user': 'mallory' }) {
+  #dispatcher
+  // The places at which it stops, headers that its user makes it send (by default somebody else's name), and the
+  // user's own certificate.
+  constructor(stops = [], headers = { 'x-user': 'mallory' }, certificate = undefined) {
     this.stops = stops
     this.headers = headers
+    this.#dispatcher = connecting(certificate)
   }
 
   cookies(url) {

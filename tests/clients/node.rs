@@ -89,7 +89,10 @@ const OPENID_CLIENT: &str = include_str!("openid_client.mjs");
 fn openid_client_behind_nginx() {
     let aliases = ["--mtls-base", "https://self-signed.example.com/oauth2"];
     let deployment = Deployment::start(WebServer::Nginx, SignIn::Certbound, &aliases);
-    deployment.run(OPENID_CLIENT, &["pki", "self_signed", "hybrid", "native"]);
+    deployment.run(
+        OPENID_CLIENT,
+        &["pki", "self_signed", "hybrid", "native", "certificate"],
+    );
 }
 
 #[test]
@@ -102,7 +105,10 @@ fn openid_client_behind_nginx_that_knows_people() {
 fn openid_client_behind_apache() {
     let aliases = ["--mtls-base", "https://self-signed.example.com/oauth2"];
     let deployment = Deployment::start(WebServer::Apache, SignIn::Certbound, &aliases);
-    deployment.run(OPENID_CLIENT, &["pki", "self_signed", "hybrid"]);
+    deployment.run(
+        OPENID_CLIENT,
+        &["pki", "self_signed", "hybrid", "certificate"],
+    );
 }
 
 #[test]

@@ -262,6 +262,38 @@ const flows = {
     await fails(client.refreshTokenGrant(config, fresh.refresh_token), 'invalid_grant', 400)
   },
 
+  // A user's certificate signs in, for a level; a certificate of nobody's does not.
+  async certificate() {
+    const config = await known('portal', client.ClientSecretBasic(given.portal))
+    const ask = async (more) => {
+      const { checks, parameters } = await remembered(config, { scope: 'openid', ...more })
+      return [client.buildAuthorizationUrl(config, parameters), checks]
+    }
+    const [url, checks] = await ask({ acr_values: 'gold' })
+    const stranger = await new Browser([CALLBACK], {}, 'billing').open(url)
+    assert.match(stranger.html, /name="password"/)
+    assert.doesNotMatch(stranger.html, /value="certificate"/)
+    const browser = new Browser([CALLBACK], {}, 'ledger')
+    const back = await browser.open(url)
+    const tokens = await client.authorizationCodeGrant(config, back.url, checks)
+    const { sub, acr, amr } = tokens.claims()
+    assert.deepEqual([sub, acr, amr], ['carol', 'gold', ['swk']])
+    // The user's certificate holds the user's session, and no tokens of the client.
+    assert.equal(decodeJwt(tokens.access_token).cnf, undefined)
+    assert.equal((await client.fetchUserInfo(config, tokens.access_token, sub)).sub, sub)
+    // Asked to sign in again she says so herself.
+    const [again, last] = await ask({ prompt: 'login' })
+    const returned = await browser.press(await browser.open(again), 'certificate')
+    const second = await client.authorizationCodeGrant(config, returned.url, last)
+    assert.ok(second.claims().auth_time >= tokens.claims().auth_time)
+    // Somebody else's session is not hers because she has a certificate.
+    const [mine, ours] = await ask({ id_token_hint: tokens.id_token })
+    const alice = new Browser([CALLBACK])
+    const refused = await alice.password(await alice.open(mine), 'alice', given.password)
+    assert.equal(refused.url.searchParams.get('error'), 'login_required', `${refused.url} ${refused.html}`)
+    await assert.rejects(client.authorizationCodeGrant(config, refused.url, ours), { error: 'login_required' })
+  },
+
   // A web application with a secret, whose users the web server knows: no page at all.
   async header() {
     const config = await known('portal', client.ClientSecretBasic(given.portal), undefined, {})

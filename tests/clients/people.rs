@@ -45,7 +45,7 @@ pub(crate) fn hex(secret: &str) -> String {
     digest.iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
-/// Alice, who has a second factor, and nobody else.
+/// Alice, who has a second factor, and Carol, who has a certificate.
 pub(crate) fn users() -> Value {
     json!([{
         "username": "alice",
@@ -56,6 +56,9 @@ pub(crate) fn users() -> Value {
             "name": "Alice Ångström", "email": "alice@example.com", "email_verified": true,
             "phone_number": "+47 22 22 22 22",
         },
+    }, {
+        "username": "carol",
+        "certificates": [{"subject_dn": "CN=ledger,O=Example,C=GB"}],
     }])
 }
 
@@ -149,6 +152,7 @@ pub(crate) fn clients(place: &Place, keys: &Keys) -> Value {
             "redirect_uris": callback,
             "post_logout_redirect_uris": goodbye,
             "scope": "openid",
+            "acr_loa_map": levels,
             "consent": false,
         },
     ])
