@@ -286,8 +286,8 @@ mod tests {
         next(&situation).map_err(|error| error.code())
     }
 
-    fn answer(acr: &str) -> Result<Step, ErrorCode> {
-        Ok(Step::Answer { acr: acr.into() })
+    fn answer(acr: &str) -> Step {
+        Step::Answer { acr: acr.into() }
     }
 
     const SIGN_IN: Result<Step, ErrorCode> = Ok(Step::SignIn { step_up: false });
@@ -304,19 +304,19 @@ mod tests {
                 false,
                 Err(ErrorCode::LoginRequired),
             ),
-            ("scope=openid", Some(&one), false, answer("silver")),
+            ("scope=openid", Some(&one), false, Ok(answer("silver"))),
             (
                 "scope=openid&prompt=none",
                 Some(&one),
                 false,
-                answer("silver"),
+                Ok(answer("silver")),
             ),
             ("scope=openid&prompt=login", Some(&one), false, SIGN_IN),
             (
                 "scope=openid&prompt=login",
                 Some(&one),
                 true,
-                answer("silver"),
+                Ok(answer("silver")),
             ),
             (
                 "scope=openid&prompt=select_account",
@@ -328,7 +328,7 @@ mod tests {
                 "scope=openid&prompt=select_account",
                 Some(&one),
                 true,
-                answer("silver"),
+                Ok(answer("silver")),
             ),
             ("scope=openid&max_age=99", Some(&one), false, SIGN_IN),
             (
@@ -341,31 +341,36 @@ mod tests {
                 "scope=openid&max_age=99",
                 Some(&one),
                 true,
-                answer("silver"),
+                Ok(answer("silver")),
             ),
             (
                 "scope=openid&max_age=100",
                 Some(&one),
                 false,
-                answer("silver"),
+                Ok(answer("silver")),
             ),
             ("scope=openid&max_age=0", Some(&one), false, SIGN_IN),
-            ("scope=openid&max_age=0", Some(&one), true, answer("silver")),
+            (
+                "scope=openid&max_age=0",
+                Some(&one),
+                true,
+                Ok(answer("silver")),
+            ),
         ] {
             let found = told("own", parameters, session, |at| at.fresh = fresh);
             assert_eq!(found, expected, "{parameters} {fresh}");
         }
         let selected = told("own", "prompt=select_account", Some(&one), |at| {
-            at.selected = true
+            at.selected = true;
         });
-        assert_eq!(selected, answer("silver"));
+        assert_eq!(selected, Ok(answer("silver")));
     }
 
     #[test]
     fn somebody_else_is_expected() {
         let one = session("one", Method::Password, false, 0);
         for (expected, fresh, parameters, found) in [
-            ("one", false, "", answer("silver")),
+            ("one", false, "", Ok(answer("silver"))),
             ("two", false, "", SIGN_IN),
             ("two", false, "prompt=none", Err(ErrorCode::LoginRequired)),
             ("two", true, "", Err(ErrorCode::LoginRequired)),
@@ -378,6 +383,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "one row each")]
     fn levels_that_are_asked_for() {
         let essential = |acr: &str| {
             format!(
@@ -392,7 +398,7 @@ mod tests {
                 false,
                 false,
                 "acr_values=silver".to_owned(),
-                answer("silver"),
+                Ok(answer("silver")),
             ),
             (
                 "one",
@@ -400,7 +406,7 @@ mod tests {
                 false,
                 false,
                 "acr_values=1".into(),
-                answer("1"),
+                Ok(answer("1")),
             ),
             (
                 "one",
@@ -416,7 +422,7 @@ mod tests {
                 false,
                 false,
                 "acr_values=gold+silver".into(),
-                answer("silver"),
+                Ok(answer("silver")),
             ),
             (
                 "one",
@@ -424,7 +430,7 @@ mod tests {
                 false,
                 false,
                 "acr_values=nonsense".into(),
-                answer("silver"),
+                Ok(answer("silver")),
             ),
             (
                 "one",
@@ -480,7 +486,7 @@ mod tests {
                 true,
                 false,
                 "acr_values=gold".into(),
-                answer("gold"),
+                Ok(answer("gold")),
             ),
             (
                 "two",
@@ -512,7 +518,7 @@ mod tests {
                 false,
                 true,
                 "acr_values=gold".into(),
-                answer("gold"),
+                Ok(answer("gold")),
             ),
             (
                 "card",
@@ -550,7 +556,7 @@ mod tests {
         };
         let consent = Ok(Step::Consent);
         assert_eq!(asks("scope=openid+a", &one, false), consent);
-        assert_eq!(asks("scope=openid+a", &one, true), answer("silver"));
+        assert_eq!(asks("scope=openid+a", &one, true), Ok(answer("silver")));
         assert_eq!(
             asks("scope=openid+a&prompt=none", &one, false),
             Err(ErrorCode::ConsentRequired)
@@ -560,8 +566,8 @@ mod tests {
             &Scope::parse("scope:openid scope:a").expect("a scope"),
         );
         for (parameters, expected) in [
-            ("scope=openid+a", answer("silver")),
-            ("scope=a", answer("silver")),
+            ("scope=openid+a", Ok(answer("silver"))),
+            ("scope=a", Ok(answer("silver"))),
             ("scope=openid+a+b", consent.clone()),
             ("scope=openid+a&prompt=consent", consent.clone()),
             (
