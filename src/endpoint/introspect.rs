@@ -166,6 +166,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         // RFC 9701 section 6 names the default.
         let by = match caller.introspection_alg() {
             Some(algorithm) => SignBy::Only(algorithm),
+            None if server.settings.profile.is_fapi2() => SignBy::Rather(SigningAlgorithm::Ps256),
             None => SignBy::Rather(SigningAlgorithm::Rs256),
         };
         let key = server.signer(by, now).await?;

@@ -113,7 +113,6 @@ fn people(server: &Server, signing: &[&str]) -> Vec<(&'static str, Value)> {
     let settings = &server.settings;
     let fapi2 = settings.profile.is_fapi2();
     let trust = server.trust.load();
-    let clients = || trust.clients.iter();
     let response_types: Vec<&str> = ResponseType::ALL
         .iter()
         .filter(|kind| !fapi2 || **kind == ResponseType::CODE)
@@ -126,7 +125,7 @@ fn people(server: &Server, signing: &[&str]) -> Vec<(&'static str, Value)> {
             let used = |client: &Arc<ClientRegistration>| {
                 client.people().pkce().methods().contains(method)
             };
-            **method == CodeChallengeMethod::S256 || clients().any(|client| used(client))
+            **method == CodeChallengeMethod::S256 || trust.clients.iter().any(used)
         })
         .map(|method| method.name())
         .collect();

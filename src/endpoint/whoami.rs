@@ -1,14 +1,15 @@
 //! `whoami`: what the web server forwarded, as certbound understood it, for whoever sets one up.
 
-use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use super::people::show;
 use super::{Answer, Endpoint, Reply, Request, Server, Settings, Trust};
 use crate::client::Attempt;
 use crate::client::belief::Unverified;
 use crate::client::credentials::Credentials;
 use crate::oauth::time::Timestamp;
+use crate::page::Page;
 
 /// How many registrations are tried; this is for setting up, not for a directory of millions.
 const TRIED: usize = 10_000;
@@ -40,7 +41,8 @@ impl Endpoint for Whoami {
     fn serve<'a>(&self, server: &'a Server, request: &'a Request) -> Answer<'a> {
         let seen = seen(server, &server.trust.load(), request, (server.clock)());
         let reply = if request.accepts("text/html") {
-            page(&seen)
+            let page = Page::WhoAmI { seen: &seen };
+            show(server, request, None, StatusCode::OK, &page, None)
         } else {
             Reply::json(format!("{seen:#}\n"))
         };
@@ -104,26 +106,4 @@ fn seen(server: &Server, trust: &Trust, request: &Request, now: Timestamp) -> Va
     satisfied.sort_unstable();
     seen["satisfies"] = json!(satisfied);
     seen
-}
-
-/// The same for a browser: no script, no style of its own, nothing loaded.
-fn page(seen: &Value) -> Reply {
-    let text = format!("{seen:#}")
-        .replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;");
-    let body = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>certbound: who am I?</title></head>\n<body>\n<main>\n<h1>What the web server forwarded</h1>\n<pre>{text}</pre>\n</main>\n</body>\n</html>\n"
-    );
-    Reply::new(StatusCode::OK, "text/html; charset=utf-8", body)
-        .with(
-            HeaderName::from_static("content-security-policy"),
-            HeaderValue::from_static(
-                "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-            ),
-        )
-        .with(
-            HeaderName::from_static("x-frame-options"),
-            HeaderValue::from_static("DENY"),
-        )
 }

@@ -28,12 +28,7 @@ pub struct AuthorizationCode {
     #[serde(rename = "q", default, skip_serializing_if = "std::ops::Not::not")]
     pub asked_redirect_uri: bool,
     /// What its verifier must prove (RFC 7636 section 4.4).
-    #[serde(
-        rename = "p",
-        default,
-        skip_serializing_if = "Option::is_none",
-        with = "challenge"
-    )]
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
     pub challenge: Option<CodeChallenge>,
     /// What the ID token must repeat.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
@@ -99,7 +94,7 @@ impl Grant for Code {
             .id_token(ask, &scope, local)
             .map(|token| token.with_nonce(code.nonce.as_deref()));
         let used = AuthorizationCode { used: true, ..code };
-        let until = found.ends(ask);
+        let until = InFamily::ends(ask);
         let used = used.record(until).map_err(family::broken)?;
         let mut granted = found.issue(ask, scope, audience)?;
         granted.changes = granted.changes.put(found.key().clone(), used);
@@ -143,38 +138,5 @@ fn verifier(form: &Form<'_>, code: &AuthorizationCode) -> Result<(), OAuthError>
                 Err(family::refused("the code_verifier is wrong"))
             }
         }
-    }
-}
-
-/// A challenge travels with the name of its method.
-mod challenge {
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
-
-    use crate::oauth::pkce::{CodeChallenge, CodeChallengeMethod};
-
-    pub(super) fn serialize<S: Serializer>(
-        challenge: &Option<CodeChallenge>,
-        s: S,
-    ) -> Result<S::Ok, S::Error> {
-        challenge
-            .as_ref()
-            .map(|challenge| (challenge.method().name(), challenge.as_str()))
-            .serialize(s)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        d: D,
-    ) -> Result<Option<CodeChallenge>, D::Error> {
-        let Some((method, text)) = Option::<(String, String)>::deserialize(d)? else {
-            return Ok(None);
-        };
-        let method = CodeChallengeMethod::ALL
-            .iter()
-            .find(|known| known.name() == method)
-            .ok_or_else(|| D::Error::custom("no code_challenge_method"))?;
-        CodeChallenge::parse(&text, *method)
-            .map(Some)
-            .map_err(|_| D::Error::custom("no code_challenge"))
     }
 }

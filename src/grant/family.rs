@@ -181,7 +181,7 @@ impl<'a> InFamily<'a> {
         scope: Scope,
         audience: Vec<String>,
     ) -> Result<Granted, OAuthError> {
-        let name = self.name(ask)?;
+        let name = Self::name(ask)?;
         issue(
             ask,
             Released {
@@ -201,7 +201,7 @@ impl<'a> InFamily<'a> {
         granted: &mut Granted,
     ) -> Result<(), OAuthError> {
         let context = ask.context;
-        let text = RefreshToken::text(&(context.mint)(), &self.name(ask)?);
+        let text = RefreshToken::text(&(context.mint)(), &Self::name(ask)?);
         let token = RefreshToken {
             issued: context.now,
             expires: context.now.after(context.refresh_token_ttl),
@@ -210,7 +210,7 @@ impl<'a> InFamily<'a> {
         };
         let key = RefreshToken::key(context.issuer, text.expose());
         let changes = std::mem::take(&mut granted.changes);
-        let lives = self.family.record(self.ends(ask)).map_err(broken)?;
+        let lives = self.family.record(Self::ends(ask)).map_err(broken)?;
         granted.changes = changes
             .put(key, token.record().map_err(broken)?)
             .put(self.keys[1].clone(), lives);
@@ -219,7 +219,7 @@ impl<'a> InFamily<'a> {
     }
 
     /// When the family ends if nothing more comes of it.
-    pub(super) fn ends(&self, ask: &Ask<'_>) -> Timestamp {
+    pub(super) fn ends(ask: &Ask<'_>) -> Timestamp {
         let context = ask.context;
         let refreshed = if ask.client.registration().may_use("refresh_token") {
             context.refresh_token_ttl
@@ -239,7 +239,7 @@ impl<'a> InFamily<'a> {
             })
     }
 
-    fn name(&self, ask: &Ask<'_>) -> Result<FamilyId, OAuthError> {
+    fn name(ask: &Ask<'_>) -> Result<FamilyId, OAuthError> {
         let text = ["code", "refresh_token"]
             .into_iter()
             .find_map(|name| ask.form.value(name));

@@ -56,6 +56,7 @@ pub(super) const TEXTS: Texts = Texts {
     logout: "Sign out",
     stay: "Stay signed in",
     logged_out: "You are signed out",
+    still_signed_in: "You are still signed in",
     logged_out_hint: "You can close this window.",
     back_to: "Back to {}",
 

@@ -56,6 +56,7 @@ pub(super) const TEXTS: Texts = Texts {
     logout: "Abmelden",
     stay: "Angemeldet bleiben",
     logged_out: "Sie sind abgemeldet",
+    still_signed_in: "Sie sind weiterhin angemeldet",
     logged_out_hint: "Sie können dieses Fenster schließen.",
     back_to: "Zurück zu {}",
 

@@ -121,10 +121,12 @@ pub enum Page<'a> {
         /// Whether the user will not be sent back, because the address is not registered.
         return_refused: bool,
     },
-    /// Signed out.
+    /// Signed out, or asked and stayed.
     LoggedOut {
         /// Who asked for it, where that is known.
         client: Option<ClientShown<'a>>,
+        /// Whether the user is still signed in.
+        stayed: bool,
     },
     /// It cannot go on.
     Error {

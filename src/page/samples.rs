@@ -243,11 +243,22 @@ fn signed_in() -> Vec<Sample<'static>> {
             name: "logged-out",
             page: Page::LoggedOut {
                 client: Some(CLIENT),
+                stayed: false,
             },
         },
         Sample {
             name: "logged-out-unasked",
-            page: Page::LoggedOut { client: None },
+            page: Page::LoggedOut {
+                client: None,
+                stayed: false,
+            },
+        },
+        Sample {
+            name: "still-signed-in",
+            page: Page::LoggedOut {
+                client: Some(CLIENT),
+                stayed: true,
+            },
         },
     ]
 }

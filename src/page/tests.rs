@@ -282,6 +282,7 @@ fn hostile(pages: &Pages, language: Language) -> Vec<(String, String)> {
             },
             Page::LoggedOut {
                 client: Some(client),
+                stayed: false,
             },
         ]);
     }

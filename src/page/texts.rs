@@ -63,6 +63,7 @@ pub(super) struct Texts {
     pub(super) logout: &'static str,
     pub(super) stay: &'static str,
     pub(super) logged_out: &'static str,
+    pub(super) still_signed_in: &'static str,
     pub(super) logged_out_hint: &'static str,
     pub(super) back_to: &'static str,
     // Errors: what happened, and what to do.

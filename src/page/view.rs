@@ -193,11 +193,15 @@ impl<'a> View<'a> {
                 ..self
             }
             .headed(t.logout_title),
-            Page::LoggedOut { client } => Self {
+            Page::LoggedOut { client, stayed } => Self {
                 client: client.map(ClientView::from),
                 ..self
             }
-            .headed(t.logged_out),
+            .headed(if stayed {
+                t.still_signed_in
+            } else {
+                t.logged_out
+            }),
             Page::Error {
                 problem,
                 description,

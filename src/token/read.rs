@@ -66,9 +66,10 @@ pub fn recognise(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Opt
     }
     let (kept, own, family) = if is_opaque(text) {
         // Base64url has no dot: one begins the name of a family.
-        let family = match text.contains('.') {
-            true => Some(FamilyId::carried_by(text)?),
-            false => None,
+        let family = if text.contains('.') {
+            Some(FamilyId::carried_by(text)?)
+        } else {
+            None
         };
         (Kept::Opaque, opaque::key(issuer, text), family)
     } else if text.starts_with(refresh::PREFIX) {

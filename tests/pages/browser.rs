@@ -27,6 +27,11 @@ pub(crate) struct Browser {
 impl Browser {
     /// Starts Chromium, or says that there is none.
     pub(crate) fn start(profile: &Path) -> Option<Self> {
+        Self::start_with(profile, &[])
+    }
+
+    /// Likewise, with further flags, which overrule those that are here.
+    pub(crate) fn start_with(profile: &Path, further: &[String]) -> Option<Self> {
         let program = program()?;
         // A shell gives it the pipes under the numbers that it wants.
         let mut child = Command::new("sh")
@@ -52,6 +57,7 @@ impl Browser {
                 "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             ])
             .arg(format!("--user-data-dir={}", profile.display()))
+            .args(further)
             .arg("about:blank")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -82,6 +88,12 @@ impl Browser {
 
     /// Sends a command and waits for its answer.
     pub(crate) fn call(&mut self, method: &str, parameters: &Value) -> Value {
+        let answer = self.attempt(method, parameters);
+        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// Likewise, where it may be that Chromium cannot do it at this moment.
+    pub(crate) fn attempt(&mut self, method: &str, parameters: &Value) -> Result<Value, Value> {
         self.last += 1;
         let mut command = json!({ "id": self.last, "method": method, "params": parameters });
         if let Some(session) = &self.session {
@@ -95,8 +107,10 @@ impl Browser {
         loop {
             let message = self.next(method);
             if message["id"] == json!(self.last) {
-                assert!(message["error"].is_null(), "{method}: {message}");
-                return message["result"].clone();
+                return match &message["error"] {
+                    Value::Null => Ok(message["result"].clone()),
+                    error => Err(error.clone()),
+                };
             }
             self.events.push(message);
         }

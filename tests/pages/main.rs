@@ -316,6 +316,7 @@ fn long_and_foreign_text_stays_inside() {
             (
                 "logged-out",
                 Page::LoggedOut {
+                    stayed: false,
                     client: Some(client),
                 },
             ),

@@ -20,7 +20,7 @@ pub(crate) struct Pki {
 impl Pki {
     /// Makes all of it in that folder:
     ///
-    /// - `orders` and `billing`, issued by the intermediate, which their files hold as well;
+    /// - `orders`, `billing` and `ledger`, issued by the intermediate, which their files hold as well;
     /// - `expired`, likewise for the subject of `orders`, but its time is over;
     /// - `impostor`, for the subject of `orders` by CAs with the names of ours and other keys;
     /// - `selfmade`, self-signed with the subject of `orders`;
@@ -36,6 +36,7 @@ impl Pki {
         let (_, stranger) = authorities();
         pki.issue("orders", &client("orders"), &intermediate);
         pki.issue("billing", &client("billing"), &intermediate);
+        pki.issue("ledger", &client("ledger"), &intermediate);
         pki.issue("impostor", &client("orders"), &stranger);
         let mut expired = client("orders");
         expired.not_before = date_time_ymd(2020, 1, 1);
@@ -44,7 +45,10 @@ impl Pki {
         pki.sign_itself("selfmade", &client("orders"));
         pki.sign_itself("kiosk", &client("kiosk"));
         pki.sign_itself("otherkiosk", &client("kiosk"));
-        let hosts = ["as", "self-signed", "api"].map(|host| format!("{host}.example.com"));
+        let mut hosts = ["as", "self-signed", "api"]
+            .map(|host| format!("{host}.example.com"))
+            .to_vec();
+        hosts.push("localhost".to_owned());
         let mut server = CertificateParams::new(hosts).expect("host names");
         server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         pki.sign_itself("server", &server);

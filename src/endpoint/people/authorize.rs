@@ -3,8 +3,10 @@
 
 use http::Method as HttpMethod;
 
-use super::browser::{Browser, carried, see_other, show, shown, trouble};
+use super::automatic::automatic;
+use super::browser::{Browser, carried, see_other, trouble};
 use super::interaction::{Interaction, Kinds};
+use super::pages::{consent_page, second_factor_page, sign_in_page};
 use super::session::{Current, Named};
 use super::{form, issue, pushed};
 use crate::authorization::step::{Situation, Step, next};
@@ -14,12 +16,10 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
 use crate::oauth::profile::Profile;
 use crate::oauth::time::Timestamp;
-use crate::page::{self, LoginProblem, Page};
-use crate::record::Changes;
 use crate::store::StoreError;
 use crate::token::id_token;
-use crate::user::session::{Session, SignedIn};
-use crate::user::{AcrMap, Factors, Method};
+use crate::user::AcrMap;
+use crate::user::session::SignedIn;
 
 /// How long a sealed request may be to travel in a URL: web servers take 8 kB.
 const URL: usize = 6_000;
@@ -82,32 +82,45 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         browser: Browser::of(request),
         now: (server.clock)(),
     };
+    match visited(&mut visit).await {
+        Ok(reply) => Ok(visit.browser.given(reply)),
+        // Who has just signed in is signed in, whatever failed after that.
+        Err(error) if visit.browser.has_news() => {
+            tracing::error!(
+                request = &*request.id,
+                endpoint = "authorize",
+                error = error.code().name(),
+                cause = error.cause(),
+                "failed after somebody signed in"
+            );
+            Ok(visit.browser.given(trouble(server, request, &error)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn visited(visit: &mut Visit<'_>) -> Result<Reply, OAuthError> {
+    let (server, request) = (visit.server, visit.request);
     let posted = request.method == HttpMethod::POST;
     let form = if posted {
         request.form()?
     } else {
         Form::parse(request.query.as_bytes())?
     };
-    let reply = match form.value("interaction") {
-        Some(sealed) => {
-            let interaction =
-                Interaction::open(server, &visit.browser, Kinds::Authorize, sealed, visit.now)?;
-            if posted {
-                form::step(&mut visit, interaction, &form).await
-            } else {
-                proceed(&mut visit, interaction, false).await
-            }
-        }
-        None => {
-            let interaction = begin(&visit, &form).await?;
-            if posted && comes_from_elsewhere(&visit) && read(&visit, &interaction)?.is_ok() {
-                go_on(&mut visit, interaction).await
-            } else {
-                proceed(&mut visit, interaction, false).await
-            }
-        }
-    }?;
-    Ok(visit.browser.given(reply))
+    if let Some(sealed) = form.value("interaction") {
+        let interaction =
+            Interaction::open(server, &visit.browser, Kinds::Authorize, sealed, visit.now)?;
+        return if posted {
+            form::step(visit, interaction, &form).await
+        } else {
+            proceed(visit, interaction, false).await
+        };
+    }
+    let interaction = begin(visit, &form).await?;
+    if posted && comes_from_elsewhere(visit) && read(visit, &interaction)?.is_ok() {
+        return go_on(visit, interaction).await;
+    }
+    proceed(visit, interaction, false).await
 }
 
 /// Whether a form may have been posted by a page of another site, in which case browsers keep the session's
@@ -187,9 +200,9 @@ pub(super) async fn proceed(
                         "nobody is signed in",
                     ));
                 };
-                match issue::answer(visit, &interaction, &asked, current, acr, agreed).await? {
-                    Some(reply) => return Ok(reply),
-                    None => continue,
+                let answer = issue::answer(visit, &interaction, &asked, current, acr, agreed);
+                if let Some(reply) = answer.await? {
+                    return Ok(reply);
                 }
             }
             Step::SignIn { step_up } => {
@@ -222,15 +235,11 @@ pub(super) async fn proceed(
     )
 }
 
+/// A request, or an error that is told to its target.
+type Understood = Result<Asked, (Target, OAuthError)>;
+
 /// Reads the request. What is wrong before its target is known is an error of ours; the rest is the client's.
-#[expect(
-    clippy::type_complexity,
-    reason = "an error that is told to somebody else is no error of ours"
-)]
-pub(super) fn read(
-    visit: &Visit<'_>,
-    interaction: &Interaction,
-) -> Result<Result<Asked, (Target, OAuthError)>, OAuthError> {
+pub(super) fn read(visit: &Visit<'_>, interaction: &Interaction) -> Result<Understood, OAuthError> {
     let form = interaction.form()?;
     let target = Target::of(&form, &visit.trust.clients)?;
     let policy = Policy {
@@ -272,89 +281,6 @@ fn expected(
             "the id_token_hint is no ID token that was issued to this client",
         )),
     })
-}
-
-/// Signs in whom the web server names, where nobody is signed in and nothing speaks against it.
-async fn automatic(
-    visit: &mut Visit<'_>,
-    asked: &Asked,
-    interaction: &Interaction,
-    found: Option<Current>,
-    named: &Named,
-) -> Result<Option<Current>, StoreError> {
-    let (server, now) = (visit.server, visit.now);
-    let limits = server.limits();
-    let active = |current: &Current| {
-        current.session.is_active(limits, now) && is_known(visit.trust, &current.session)
-    };
-    let prompt = asked.request.prompt();
-    let candidate = named
-        .automatic(server)
-        .filter(|_| !visit.browser.signed_out && !prompt.login && !prompt.select_account);
-    match (found, candidate) {
-        (Some(current), candidate) if active(&current) => {
-            let replaced = |user: &&SignedIn| {
-                // The web server now says that somebody else is there than it said before.
-                current.session.factors.method == Method::Header
-                    && !interaction.fresh
-                    && named.header.as_ref() == Some(*user)
-                    && user.username != current.session.username
-            };
-            let better =
-                stronger(server, asked, &current, named).filter(|_| !visit.browser.signed_out);
-            match candidate.filter(replaced).cloned().or(better) {
-                None => Ok(Some(current)),
-                Some(user) => server
-                    .sign_in(
-                        &mut visit.browser,
-                        Some(current),
-                        user,
-                        Changes::none(),
-                        visit.request,
-                        now,
-                    )
-                    .await
-                    .map(Some),
-            }
-        }
-        (_, None) => Ok(None),
-        (found, Some(user)) => server
-            .sign_in(
-                &mut visit.browser,
-                found,
-                user.clone(),
-                Changes::none(),
-                visit.request,
-                now,
-            )
-            .await
-            .map(Some),
-    }
-}
-
-/// The session's user by the certificate that the browser shows, where a level is asked for and that is worth
-/// more than how the user signed in.
-fn stronger(server: &Server, asked: &Asked, current: &Current, named: &Named) -> Option<SignedIn> {
-    let session = &current.session;
-    let user = named.certificate.as_ref()?;
-    let factors = Factors {
-        totp: session.factors.totp,
-        ..user.factors
-    };
-    let levels = &server.settings.levels;
-    let better = !asked.request.acr().values.is_empty()
-        && user.username == session.username
-        && levels.of(factors) > levels.of(session.factors);
-    better.then(|| SignedIn {
-        factors,
-        ..user.clone()
-    })
-}
-
-/// Whether a user who was one of `--users` still is.
-fn is_known(trust: &Trust, session: &Session) -> bool {
-    let same = |user: &std::sync::Arc<crate::user::User>| user.sub() == session.subject;
-    !session.local || trust.users.find(&session.username).is_some_and(same)
 }
 
 /// What comes next.
@@ -436,121 +362,4 @@ pub(super) async fn go_on(
         return proceed(visit, interaction, false).await;
     }
     see_other(&format!("authorize?interaction={sealed}"))
-}
-
-/// The page on which somebody signs in.
-pub(super) fn sign_in_page(
-    visit: &mut Visit<'_>,
-    interaction: &mut Interaction,
-    asked: &Asked,
-    current: Option<&Current>,
-    named: &Named,
-    step_up: bool,
-    problem: Option<LoginProblem>,
-) -> Result<Reply, OAuthError> {
-    let sealed = interaction.sealed(visit.server, &mut visit.browser, visit.now)?;
-    let username =
-        |signed_in: &Option<SignedIn>| signed_in.as_ref().map(|user| user.username.clone());
-    let (certificate, header) = (username(&named.certificate), username(&named.header));
-    let session = current.map(|current| current.session.username.as_str());
-    let page = Page::Login {
-        form: page::Form {
-            action: "authorize",
-            interaction: &sealed,
-        },
-        client: shown(asked.target.client()),
-        username: if step_up {
-            session
-        } else {
-            asked.request.login_hint()
-        },
-        password: visit.trust.users.any_password(),
-        certificate: certificate.as_deref(),
-        header: header.as_deref(),
-        session: session.filter(|_| !step_up),
-        problem,
-        step_up,
-    };
-    Ok(page_for(visit, asked, &page, problem))
-}
-
-/// The page that asks for the second factor.
-pub(super) fn second_factor_page(
-    visit: &mut Visit<'_>,
-    interaction: &mut Interaction,
-    asked: &Asked,
-    username: &str,
-    problem: Option<LoginProblem>,
-) -> Result<Reply, OAuthError> {
-    let sealed = interaction.sealed(visit.server, &mut visit.browser, visit.now)?;
-    let page = Page::SecondFactor {
-        form: page::Form {
-            action: "authorize",
-            interaction: &sealed,
-        },
-        client: shown(asked.target.client()),
-        username,
-        problem,
-    };
-    Ok(page_for(visit, asked, &page, problem))
-}
-
-fn consent_page(
-    visit: &mut Visit<'_>,
-    interaction: &mut Interaction,
-    asked: &Asked,
-    session: Option<&Session>,
-) -> Result<Reply, OAuthError> {
-    interaction.asked = session.map(|session| session.subject.clone());
-    let sealed = interaction.sealed(visit.server, &mut visit.browser, visit.now)?;
-    let request = &asked.request;
-    let scopes: Vec<&str> = request.scope().tokens().collect();
-    let resources: Vec<&str> = request.resources().iter().map(String::as_str).collect();
-    let by_name = request
-        .claims()
-        .id_token
-        .iter()
-        .chain(&request.claims().userinfo);
-    let mut claims: Vec<&str> = by_name.map(String::as_str).collect();
-    claims.sort_unstable();
-    claims.dedup();
-    let page = Page::Consent {
-        form: page::Form {
-            action: "authorize",
-            interaction: &sealed,
-        },
-        client: shown(asked.target.client()),
-        username: session.map_or("", |session| session.username.as_str()),
-        scopes: &scopes,
-        resources: &resources,
-        claims: &claims,
-    };
-    Ok(page_for(visit, asked, &page, None))
-}
-
-fn page_for(
-    visit: &Visit<'_>,
-    asked: &Asked,
-    page: &Page<'_>,
-    problem: Option<LoginProblem>,
-) -> Reply {
-    let status = match problem {
-        Some(LoginProblem::Wait { .. }) => http::StatusCode::TOO_MANY_REQUESTS,
-        _ => http::StatusCode::OK,
-    };
-    let target = asked.target.redirect_uri();
-    let reply = show(
-        visit.server,
-        visit.request,
-        asked.request.ui_locales(),
-        status,
-        page,
-        Some(target),
-    );
-    match problem {
-        Some(LoginProblem::Wait { seconds }) => {
-            reply.with(http::header::RETRY_AFTER, seconds.into())
-        }
-        _ => reply,
-    }
 }

@@ -85,6 +85,12 @@ impl Browser {
         self.signed_out = true;
     }
 
+    /// Whether somebody has signed in or out meanwhile, which the browser does not know yet.
+    pub(super) fn has_news(&self) -> bool {
+        let session = format!("{SESSION}=");
+        self.set.iter().any(|cookie| cookie.starts_with(&session))
+    }
+
     /// The answer with the cookies that the browser is to be given.
     pub(super) fn given(&mut self, mut reply: Reply) -> Reply {
         for cookie in self.set.drain(..) {

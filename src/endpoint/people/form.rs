@@ -1,9 +1,8 @@
 //! What somebody did on a page: each step of signing in and agreeing comes back as a form.
 
-use super::authorize::{
-    Asked, Visit, go_on, proceed, read, refuse, second_factor_page, sign_in_page,
-};
+use super::authorize::{Asked, Visit, go_on, proceed, read, refuse};
 use super::interaction::Interaction;
+use super::pages::{second_factor_page, sign_in_page};
 use super::session::{Current, Named};
 use super::sign_in;
 use crate::endpoint::Reply;

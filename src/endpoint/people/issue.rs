@@ -10,6 +10,7 @@ use crate::endpoint::Reply;
 use crate::grant;
 use crate::grant::authorization_code::AuthorizationCode;
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::secret::Secret;
 use crate::oauth::time::Lifetime;
 use crate::record::{Changes, Condition, Key, Kind, Record};
 use crate::store::StoreError;
@@ -73,25 +74,9 @@ pub(super) async fn answer(
     let access_token = front
         .as_ref()
         .map(|front| front.response.access_token.clone());
+    let access_token_text = access_token.as_ref().map(Secret::expose);
     let id_token = if response_type.id_token {
-        let user = visit
-            .trust
-            .users
-            .find(&family.username)
-            .filter(|_| family.local);
-        let said = user
-            .map(|user| claims::named(user, &family.id_token_claims))
-            .unwrap_or_default();
-        let token = IdToken::new(issuer, &family, said, now, settings.access_token_ttl)
-            .with_nonce(request.nonce());
-        let access_token = access_token
-            .as_ref()
-            .map(crate::oauth::secret::Secret::expose);
-        Some(
-            server
-                .id_token(client, &token, access_token, Some(text.expose()), now)
-                .await?,
-        )
+        Some(id_token(visit, asked, &family, access_token_text, text.expose()).await?)
     } else {
         None
     };
@@ -132,6 +117,30 @@ pub(super) async fn answer(
             .token_issued("authorize", front.format.name(), false);
     }
     carried(server, visit.request, &target.answer(issuer, &parameters)).map(Some)
+}
+
+/// The ID token that goes through the browser, with the digests of what goes along.
+async fn id_token(
+    visit: &Visit<'_>,
+    asked: &Asked,
+    family: &Family,
+    access_token: Option<&str>,
+    code: &str,
+) -> Result<Secret, OAuthError> {
+    let (server, now) = (visit.server, visit.now);
+    let user = visit
+        .trust
+        .users
+        .find(&family.username)
+        .filter(|_| family.local);
+    let said = user.map(|user| claims::named(user, &family.id_token_claims));
+    let ttl = server.settings.access_token_ttl;
+    let token = IdToken::new(server.issuer(), family, said.unwrap_or_default(), now, ttl)
+        .with_nonce(asked.request.nonce());
+    let client = asked.target.client();
+    server
+        .id_token(client, &token, access_token, Some(code), now)
+        .await
 }
 
 /// That this request has been answered, where it could be sent again.

@@ -87,9 +87,9 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
                 Some("stay") => Ok(visit.page(
                     &asked,
                     StatusCode::OK,
-                    &Page::Error {
-                        problem: page::Problem::Refused,
-                        description: "you are still signed in",
+                    &Page::LoggedOut {
+                        client: asked.client.as_deref().map(shown),
+                        stayed: true,
                     },
                 )),
                 Some(_) => Err(OAuthError::new(
@@ -265,6 +265,7 @@ impl Visit<'_> {
     fn left(&self, asked: &Asked) -> Reply {
         let page = Page::LoggedOut {
             client: asked.client.as_deref().map(shown),
+            stayed: false,
         };
         self.page(asked, StatusCode::OK, &page)
     }

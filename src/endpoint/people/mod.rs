@@ -2,12 +2,14 @@
 
 mod assets;
 mod authorize;
+mod automatic;
 mod backchannel;
 mod browser;
 mod form;
 mod interaction;
 mod issue;
 mod logout;
+mod pages;
 mod par;
 mod pushed;
 mod session;
@@ -25,6 +27,7 @@ use crate::outbound::fetch::Outbound;
 use crate::page::Pages;
 
 pub use backchannel::{Farewell, farewells};
+pub(super) use browser::show;
 pub(super) use logout::Logout;
 pub(super) use par::Par;
 pub(super) use userinfo::Userinfo;

@@ -117,11 +117,11 @@ async fn request_object(
     }
     let allowed = request_object::algorithms(server.settings.profile);
     let verify = |keys: &JwkSet| -> Result<VerifiedJws, String> {
-        jws.verify_by(keys, &allowed)
+        jws.verify_by(keys, allowed)
             .map_err(|error| error.to_string())
     };
     let verified = match (client.jwks(), client.jwks_uri()) {
-        (Some(jwks), _) => verify(jwks),
+        (Some(keys), _) => verify(keys),
         (None, None) => Err("the client has no keys".to_owned()),
         (None, Some(uri)) => {
             let now_known = known(server, uri, now).await;

@@ -138,8 +138,8 @@ pub(super) async fn one_time_password(
         .records(&[attempts.clone(), last.clone()], now)
         .await?;
     let mut records = records.into_iter();
-    let (tried, used) = (records.next().flatten(), records.next().flatten());
-    if let Err(wait) = counted(visit, &attempts, tried.as_ref(), FORGOTTEN).await? {
+    let (counted_before, spent) = (records.next().flatten(), records.next().flatten());
+    if let Err(wait) = counted(visit, &attempts, counted_before.as_ref(), FORGOTTEN).await? {
         refused(
             visit,
             &current.session.username,
@@ -147,7 +147,7 @@ pub(super) async fn one_time_password(
         );
         return Ok(Err(wait));
     }
-    let before = used
+    let before = spent
         .as_ref()
         .and_then(|record| std::str::from_utf8(&record.value).ok()?.parse::<u64>().ok());
     let step = user
@@ -163,7 +163,7 @@ pub(super) async fn one_time_password(
         );
         return Ok(Err(LoginProblem::WrongCode));
     };
-    let condition = used.map_or(Condition::Absent, |record| Condition::Is(record.value));
+    let condition = spent.map_or(Condition::Absent, |record| Condition::Is(record.value));
     let record = Record {
         value: step.to_string().into_bytes(),
         expires: Some(now.after(USED)),

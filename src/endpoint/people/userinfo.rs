@@ -10,6 +10,7 @@ use crate::endpoint::signing::{SignBy, sign};
 use crate::endpoint::{Answer, Endpoint, Reply, Request, Server};
 use crate::gate::credential::is_b64token;
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::profile::Profile;
 use crate::oauth::time::Timestamp;
 use crate::token::AccessToken;
 use crate::token::read::Live;
@@ -50,7 +51,7 @@ impl Endpoint for Userinfo {
 
 async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> {
     let now = (server.clock)();
-    let text = token(request)?;
+    let text = token(request, server.settings.profile)?;
     let invalid = |cause: String| {
         OAuthError::new(
             ErrorCode::InvalidToken,
@@ -92,7 +93,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
 }
 
 /// The one access token of the request: in the header, or in the body of a form (RFC 6750 section 2).
-fn token(request: &Request) -> Result<String, OAuthError> {
+fn token(request: &Request, profile: Profile) -> Result<String, OAuthError> {
     let malformed = |what: &'static str| Err(OAuthError::new(ErrorCode::InvalidRequest, what));
     let mut lines = request.headers.get_all(AUTHORIZATION).iter();
     let line = lines.next();
@@ -113,6 +114,10 @@ fn token(request: &Request) -> Result<String, OAuthError> {
     let posted = form.as_ref().and_then(|form| form.value("access_token"));
     let Some(line) = line else {
         return match posted {
+            // FAPI 2.0 section 5.3.4.
+            Some(_) if profile.is_fapi2() => {
+                malformed("the access token belongs into the Authorization header")
+            }
             Some(text) if is_b64token(text) => Ok(text.to_owned()),
             Some(_) => malformed("the access token is none"),
             None => Err(OAuthError::new(
