@@ -218,7 +218,12 @@ fn logout_by_post_with_a_refresh_token() {
                     // Nothing is given here that would be unbound.
                     expected = (200, "");
                 }
-                assert_eq!(response.status / 100, expected.0 / 100, "{what}: {}", response.body);
+                assert_eq!(
+                    response.status / 100,
+                    expected.0 / 100,
+                    "{what}: {}",
+                    response.body
+                );
                 if expected.0 == 200 {
                     assert!(!server.is_active(&tokens.access), "{what}");
                     let again = case.app.refreshes(&server, tokens.refresh()).send();
@@ -245,7 +250,12 @@ fn what_cannot_be_a_binding() {
     ] {
         let app = app.with("refresh_token_binding", binding.clone());
         let output = World::peopled([&app]).run("check", &[]);
-        assert_eq!(output.status.code(), Some(1), "{binding} for {}", app.registration());
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{binding} for {}",
+            app.registration()
+        );
     }
 }
 

@@ -82,7 +82,10 @@ fn oa_17_the_redirect_uri_is_the_one_of_the_request() {
         }
     }
     // Where the client did not say it, it need not say it again.
-    let ask = single.asks().without("redirect_uri").set("scope", "orders.read");
+    let ask = single
+        .asks()
+        .without("redirect_uri")
+        .set("scope", "orders.read");
     let code = ask.answered(browser, "anna").code();
     let request = single
         .post(&server, "token")
@@ -119,8 +122,13 @@ fn oa_14_oa_15_a_second_use_ends_everything_the_first_gave() {
             assert_eq!(verified.send().status, 401, "OA-15");
             assert_eq!(app.userinfo(&server, token).status, 401, "OA-15");
         }
-        for token in [tokens.refresh(), refreshed.refresh.as_deref().unwrap_or(tokens.refresh())] {
-            app.refreshes(&server, token).send().refuses(400, "invalid_grant");
+        for token in [
+            tokens.refresh(),
+            refreshed.refresh.as_deref().unwrap_or(tokens.refresh()),
+        ] {
+            app.refreshes(&server, token)
+                .send()
+                .refuses(400, "invalid_grant");
         }
         // What another code gave is another matter.
         assert!(server.is_active(&untouched.access));
@@ -132,9 +140,15 @@ fn oa_14_oa_15_a_second_use_ends_everything_the_first_gave() {
 fn oa_15_a_stranger_who_replays_a_code_ends_nothing() {
     let (web, other) = (app("web"), app("other"));
     let server = World::peopled([&web, &other]).start();
-    let code = web.asks().answered(&mut Browser::new(&server), "anna").code();
+    let code = web
+        .asks()
+        .answered(&mut Browser::new(&server), "anna")
+        .code();
     let tokens = Tokens::of(&web.redeems(&server, &code).send());
-    other.redeems(&server, &code).send().refuses(400, "invalid_grant");
+    other
+        .redeems(&server, &code)
+        .send()
+        .refuses(400, "invalid_grant");
     assert!(server.is_active(&tokens.access));
 }
 
@@ -145,7 +159,9 @@ fn oa_13_a_code_is_short_lived() {
     let browser = &mut Browser::new(&server);
     let code = web.asks().answered(browser, "anna").code();
     std::thread::sleep(Duration::from_millis(2_100));
-    web.redeems(&server, &code).send().refuses(400, "invalid_grant");
+    web.redeems(&server, &code)
+        .send()
+        .refuses(400, "invalid_grant");
     let code = web.asks().answered(browser, "anna").code();
     Tokens::of(&web.redeems(&server, &code).send());
 }
@@ -178,7 +194,13 @@ fn bad_codes() {
         );
     }
     // Twice (OA-04), and then as it ought to be.
-    for name in ["code", "redirect_uri", "code_verifier", "grant_type", "client_id"] {
+    for name in [
+        "code",
+        "redirect_uri",
+        "code_verifier",
+        "grant_type",
+        "client_id",
+    ] {
         let request = web.redeems(&server, &code);
         let value = request.form.iter().find(|(known, _)| known == name);
         let value = value.expect("it is sent").1.clone();
@@ -200,12 +222,28 @@ fn at_03_at_04_at_05_su_03_su_04_what_the_access_token_says() {
     assert_eq!(token["client_id"], json!("web"));
     assert_eq!(token["scope"], json!("openid orders.read"), "AT-05");
     assert_eq!(token["acr"], json!("1"), "SU-04");
-    assert!(token["auth_time"].as_u64().is_some_and(|time| time >= before), "SU-04");
+    assert!(
+        token["auth_time"]
+            .as_u64()
+            .is_some_and(|time| time >= before),
+        "SU-04"
+    );
     let certificate = web.certificate.as_ref().expect("one");
     assert_eq!(token["cnf"]["x5t#S256"], json!(certificate.thumbprint()));
     // IN-08, SU-05: introspection says the same.
     let seen = server.introspect(&tokens.access);
-    for member in ["sub", "client_id", "scope", "acr", "auth_time", "cnf", "exp", "iat", "iss", "aud"] {
+    for member in [
+        "sub",
+        "client_id",
+        "scope",
+        "acr",
+        "auth_time",
+        "cnf",
+        "exp",
+        "iat",
+        "iss",
+        "aud",
+    ] {
         assert_eq!(seen[member], token[member], "IN-08: {member}");
     }
     // Without a user there is none of that.
@@ -225,18 +263,32 @@ fn at_03_at_04_at_05_su_03_su_04_what_the_access_token_says() {
 
 #[test]
 fn oa_12_at_06_scope_and_audience_as_asked() {
-    let shop = App::tls("shop").with("audience", json!(["https://a.example", "https://b.example"]));
+    let shop = App::tls("shop").with(
+        "audience",
+        json!(["https://a.example", "https://b.example"]),
+    );
     let server = World::peopled([&shop]).start();
     let browser = &mut Browser::new(&server);
     // None asked: all that is registered for the API, told because it differs (OA-12).
     let ask = shop.asks().without("scope").without("nonce");
-    let tokens = Tokens::of(&shop.redeems(&server, &ask.answered(browser, "anna").code()).send());
+    let tokens = Tokens::of(
+        &shop
+            .redeems(&server, &ask.answered(browser, "anna").code())
+            .send(),
+    );
     let scope = tokens.whole["scope"].as_str().expect("OA-12").to_owned();
     assert_eq!(claims(&tokens.access)["scope"], json!(scope));
-    assert_eq!(claims(&tokens.access)["aud"], json!(["https://a.example", "https://b.example"]));
+    assert_eq!(
+        claims(&tokens.access)["aud"],
+        json!(["https://a.example", "https://b.example"])
+    );
     // One of them at authorize: the token is for that one, and refresh cannot widen it.
     let ask = shop.asks().set("resource", "https://a.example");
-    let tokens = Tokens::of(&shop.redeems(&server, &ask.answered(browser, "anna").code()).send());
+    let tokens = Tokens::of(
+        &shop
+            .redeems(&server, &ask.answered(browser, "anna").code())
+            .send(),
+    );
     assert_eq!(claims(&tokens.access)["aud"], json!("https://a.example"));
     let wider = shop
         .refreshes(&server, tokens.refresh())
@@ -244,11 +296,15 @@ fn oa_12_at_06_scope_and_audience_as_asked() {
     wider.send().refuses(400, "invalid_target");
     // At token one of two may be chosen (RFC 8707 section 2.2).
     let code = shop.asks().answered(browser, "anna").code();
-    let chosen = shop.redeems(&server, &code).form("resource", "https://b.example");
+    let chosen = shop
+        .redeems(&server, &code)
+        .form("resource", "https://b.example");
     let tokens = Tokens::of(&chosen.send());
     assert_eq!(claims(&tokens.access)["aud"], json!("https://b.example"));
     let code = shop.asks().answered(browser, "anna").code();
-    let wrong = shop.redeems(&server, &code).form("resource", "https://c.example");
+    let wrong = shop
+        .redeems(&server, &code)
+        .form("resource", "https://c.example");
     wrong.send().refuses(400, "invalid_target");
 }
 
@@ -274,7 +330,11 @@ fn rule_5_a_bound_client_gets_no_unbound_token() {
     // One that is not bound is not bound to what was merely there.
     let code = unbound.asks().answered(browser, "anna").code();
     let request = unbound.redeems(&server, &code).unjudged(&pki().own);
-    assert!(claims(&Tokens::of(&request.send()).access).get("cnf").is_none());
+    assert!(
+        claims(&Tokens::of(&request.send()).access)
+            .get("cnf")
+            .is_none()
+    );
 }
 
 #[test]
@@ -299,7 +359,11 @@ fn oc_24_offline_access_needs_consent() {
     let ask = web.asks().set("scope", "openid offline_access");
     let tokens = web.tokens_for(&server, "anna", &ask);
     let scope = claims(&tokens.access)["scope"].clone();
-    assert_eq!(scope, json!("openid"), "OC-24: without prompt=consent it is ignored");
+    assert_eq!(
+        scope,
+        json!("openid"),
+        "OC-24: without prompt=consent it is ignored"
+    );
     let tokens = web.tokens_for(&server, "anna", &ask.set("prompt", "consent"));
     let scope = claims(&tokens.access)["scope"].clone();
     assert_eq!(scope, json!("openid offline_access"));

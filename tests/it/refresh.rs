@@ -11,7 +11,10 @@ use crate::world::{Server, World};
 
 #[test]
 fn oa_26_bcp_06_scope_and_resource_never_widen() {
-    let shop = App::tls("shop").with("audience", json!(["https://a.example", "https://b.example"]));
+    let shop = App::tls("shop").with(
+        "audience",
+        json!(["https://a.example", "https://b.example"]),
+    );
     let server = World::peopled([&shop]).start();
     let ask = shop
         .asks()
@@ -26,8 +29,16 @@ fn oa_26_bcp_06_scope_and_resource_never_widen() {
     assert_eq!(claims(&narrow.access)["scope"], json!("orders.read"));
     // The refresh token keeps all of it.
     let whole = Tokens::of(&shop.refreshes(&server, tokens.refresh()).send());
-    assert_eq!(claims(&whole.access)["scope"], json!("openid orders.read orders.write"));
-    for wider in ["openid profile", "orders.read admin", "profile", "orders.read orders.read email"] {
+    assert_eq!(
+        claims(&whole.access)["scope"],
+        json!("openid orders.read orders.write")
+    );
+    for wider in [
+        "openid profile",
+        "orders.read admin",
+        "profile",
+        "orders.read orders.read email",
+    ] {
         refresh("scope", wider).refuses(400, "invalid_scope");
     }
     refresh("resource", "https://b.example").refuses(400, "invalid_target");
@@ -47,14 +58,27 @@ fn oa_27_a_refresh_token_is_its_clients() {
         (&spa, tokens.refresh()),
         (&web, loose.refresh()),
     ] {
-        thief.refreshes(&server, token).send().refuses(400, "invalid_grant");
+        thief
+            .refreshes(&server, token)
+            .send()
+            .refuses(400, "invalid_grant");
     }
     Tokens::of(&web.refreshes(&server, tokens.refresh()).send());
     Tokens::of(&spa.refreshes(&server, loose.refresh()).send());
-    for wrong in ["x", "..", &tokens.access, &tokens.refresh()[1..], &"r".repeat(9_000)] {
-        web.refreshes(&server, wrong).send().refuses(400, "invalid_grant");
+    for wrong in [
+        "x",
+        "..",
+        &tokens.access,
+        &tokens.refresh()[1..],
+        &"r".repeat(9_000),
+    ] {
+        web.refreshes(&server, wrong)
+            .send()
+            .refuses(400, "invalid_grant");
     }
-    web.refreshes(&server, "").send().refuses(400, "invalid_request");
+    web.refreshes(&server, "")
+        .send()
+        .refuses(400, "invalid_request");
     let twice = web
         .refreshes(&server, tokens.refresh())
         .form("refresh_token", tokens.refresh());
@@ -86,7 +110,12 @@ fn bcp_05_rotation_as_registered() {
         App::public_bound("bound"),
     );
     let server = World::peopled([&web, &rotating, &spa, &bound]).start();
-    for (app, rotates) in [(&web, false), (&rotating, true), (&spa, true), (&bound, false)] {
+    for (app, rotates) in [
+        (&web, false),
+        (&rotating, true),
+        (&spa, true),
+        (&bound, false),
+    ] {
         let first = app.tokens(&server, "anna");
         let mut last = first.clone();
         let mut all = vec![first.access.clone()];
@@ -97,14 +126,21 @@ fn bcp_05_rotation_as_registered() {
                 assert_ne!(next.refresh(), last.refresh(), "{}", app.id);
                 last = next;
             } else {
-                let same = next.refresh.as_deref().is_none_or(|text| text == first.refresh());
+                let same = next
+                    .refresh
+                    .as_deref()
+                    .is_none_or(|text| text == first.refresh());
                 assert!(same, "{}: no rotation, no other token", app.id);
             }
         }
         if !rotates {
             continue;
         }
-        assert!(all.iter().all(|token| server.is_active(token)), "{}", app.id);
+        assert!(
+            all.iter().all(|token| server.is_active(token)),
+            "{}",
+            app.id
+        );
         // Reuse: somebody else has it too.
         let reused = app.refreshes(&server, first.refresh()).send();
         reused.refuses(400, "invalid_grant");
@@ -149,7 +185,9 @@ fn oc_23_su_06_the_id_token_of_a_refresh() {
     let nonce = second.get("nonce");
     assert!(nonce.is_none() || nonce == first.get("nonce"), "OC-23");
     // Without openid in the narrowed scope there is none.
-    let narrow = web.refreshes(&server, tokens.refresh()).form("scope", "orders.read");
+    let narrow = web
+        .refreshes(&server, tokens.refresh())
+        .form("scope", "orders.read");
     assert!(Tokens::of(&narrow.send()).id.is_none());
 }
 
@@ -187,8 +225,18 @@ fn the_registration_is_looked_at_again() {
     // What a client may do is what its registration says now.
     type Change = (&'static str, Value, u16, &'static str);
     let changes: [Change; 3] = [
-        ("grant_types", json!(["authorization_code"]), 400, "unauthorized_client"),
-        ("tls_client_auth_subject_dn", json!("CN=another"), 401, "invalid_client"),
+        (
+            "grant_types",
+            json!(["authorization_code"]),
+            400,
+            "unauthorized_client",
+        ),
+        (
+            "tls_client_auth_subject_dn",
+            json!("CN=another"),
+            401,
+            "invalid_client",
+        ),
         ("client_id", json!("renamed"), 401, "invalid_client"),
     ];
     for (member, value, status, error) in changes {
@@ -223,7 +271,11 @@ fn the_registration_is_looked_at_again() {
     let response = web.refreshes(&server, tokens.refresh()).send();
     if response.status == 200 {
         let scope = claims(&response.text("access_token"))["scope"].clone();
-        assert_eq!(scope, json!("openid orders.read"), "the registration is looked at again");
+        assert_eq!(
+            scope,
+            json!("openid orders.read"),
+            "the registration is looked at again"
+        );
     } else {
         assert_eq!(response.status, 400, "{}", response.body);
     }
@@ -247,7 +299,9 @@ fn the_user_is_looked_at_again() {
     let response = refused_soon(&server, &web, anna.refresh());
     response.refuses(400, "invalid_grant");
     // Neither does a code or a session do any more for somebody who is not there.
-    web.redeems(&server, &code).send().refuses(400, "invalid_grant");
+    web.redeems(&server, &code)
+        .send()
+        .refuses(400, "invalid_grant");
     let silent = web.asks().set("prompt", "none").answered(browser, "anna");
     silent.refuses("login_required");
     assert_eq!(web.userinfo(&server, &anna.access).status, 401);
@@ -266,9 +320,14 @@ fn rv_05_revoking_a_refresh_token_ends_its_grant() {
         let tokens = web.tokens(&server, "anna");
         let more = Tokens::of(&web.refreshes(&server, tokens.refresh()).send());
         let untouched = web.tokens(&server, "anna");
-        let stranger = other.post(&server, "revoke").form("token", tokens.refresh());
+        let stranger = other
+            .post(&server, "revoke")
+            .form("token", tokens.refresh());
         stranger.send().succeeds();
-        assert!(server.is_active(&tokens.access), "RV: another client revokes nothing");
+        assert!(
+            server.is_active(&tokens.access),
+            "RV: another client revokes nothing"
+        );
         let revoked = web.post(&server, "revoke").form("token", tokens.refresh());
         revoked
             .form("token_type_hint", "access_token")
@@ -280,7 +339,9 @@ fn rv_05_revoking_a_refresh_token_ends_its_grant() {
             let verified = server.verify("default", token).unjudged(certificate).send();
             assert_eq!(verified.status, 401, "RV-05 {format}");
         }
-        web.refreshes(&server, tokens.refresh()).send().refuses(400, "invalid_grant");
+        web.refreshes(&server, tokens.refresh())
+            .send()
+            .refuses(400, "invalid_grant");
         assert!(server.is_active(&untouched.access));
         // An access token alone does not end the rest.
         let revoked = web.post(&server, "revoke").form("token", &untouched.access);
@@ -311,6 +372,13 @@ fn in_08_a_refresh_token_is_shown_to_its_own_client_alone() {
     }
     // Not even to one that sees every access token.
     assert!(server.is_active(&tokens.access));
-    assert_eq!(server.introspect(tokens.refresh()), json!({ "active": false }));
-    assert_eq!(server.introspect(tokens.id()), json!({ "active": false }), "AT-09");
+    assert_eq!(
+        server.introspect(tokens.refresh()),
+        json!({ "active": false })
+    );
+    assert_eq!(
+        server.introspect(tokens.id()),
+        json!({ "active": false }),
+        "AT-09"
+    );
 }

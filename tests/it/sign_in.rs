@@ -26,8 +26,15 @@ fn by_password() {
     let page = app.asks().open(browser).page();
     let wrong = browser.password(&page, "anna", "wrong");
     let told = |page: &Page| {
-        let at = page.body.find("role=\"alert\"").expect("it says what is wrong");
-        page.body[at..].split("</div>").next().unwrap_or_default().to_owned()
+        let at = page
+            .body
+            .find("role=\"alert\"")
+            .expect("it says what is wrong");
+        page.body[at..]
+            .split("</div>")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
     };
     let unknown = browser.password(&wrong.succeeds().page(), "nobody", PASSWORD);
     assert_eq!(
@@ -87,7 +94,10 @@ fn guessing_is_slowed_down_for_one_user_from_one_address() {
             assert_eq!(response.status, 200);
         }
     }
-    assert!(waits.len() == 3 && waits[0] < waits[2], "a growing delay: {waits:?}");
+    assert!(
+        waits.len() == 3 && waits[0] < waits[2],
+        "a growing delay: {waits:?}"
+    );
     // Whoever has waited gets in.
     let response = guesser.password(&page, "anna", PASSWORD);
     response.back().code();
@@ -109,7 +119,10 @@ fn many_guesses_at_once_are_no_more_than_one_after_another() {
                 })
             })
             .collect();
-        threads.into_iter().map(|one| one.join().expect("no panic")).sum()
+        threads
+            .into_iter()
+            .map(|one| one.join().expect("no panic"))
+            .sum()
     });
     assert!(looked_at <= 4, "{looked_at} of 16 were looked at");
 }
@@ -128,7 +141,14 @@ fn a_second_factor_and_its_replay() {
     let (mut one, mut two) = (Browser::new(&server), Browser::new(&server));
     let page = second(&mut one);
     let other = second(&mut two);
-    for wrong in ["000000", "", "12345", "1234567", "abcdef", "\u{0661}\u{0662}\u{0663}"] {
+    for wrong in [
+        "000000",
+        "",
+        "12345",
+        "1234567",
+        "abcdef",
+        "\u{0661}\u{0662}\u{0663}",
+    ] {
         let response = one.press(&page, "totp", &[("code", wrong)]);
         assert!(matches!(response.status, 200 | 429), "{}", response.body);
         assert!(response.header("location").is_none(), "{wrong:?}");
@@ -174,7 +194,9 @@ fn by_certificate() {
     let server = World::peopled([&app]).start();
     let coras = wanted("cora").by(&pki().ca);
     let doras = wanted("dora")
-        .san(rcgen::SanType::Rfc822Name("dora@example.com".try_into().expect("ASCII")))
+        .san(rcgen::SanType::Rfc822Name(
+            "dora@example.com".try_into().expect("ASCII"),
+        ))
         .by(&pki().ca);
     for (certificate, name) in [(&coras, "cora"), (&doras, "dora"), (erics(), "eric")] {
         let mut browser = Browser::new(&server).presenting(certificate);
@@ -191,7 +213,11 @@ fn by_certificate() {
     for certificate in [&forged, &others, &expired, &wrong_case, &pki().bob] {
         let mut browser = Browser::new(&server).presenting(certificate);
         let page = app.asks().open(&mut browser).succeeds().page();
-        assert!(page.offers("password") && !page.offers("certificate"), "{}", page.body);
+        assert!(
+            page.offers("password") && !page.offers("certificate"),
+            "{}",
+            page.body
+        );
         let silent = app.asks().set("prompt", "none").open(&mut browser);
         silent.back().refuses("login_required");
     }
@@ -210,22 +236,34 @@ fn by_certificate() {
 #[test]
 fn by_the_web_servers_word() {
     let app = App::tls("web");
-    let server = World::peopled([&app]).flag("--user-header", "X-Remote-User").start();
+    let server = World::peopled([&app])
+        .flag("--user-header", "X-Remote-User")
+        .start();
     let named = |name: &str| Browser::new(&server).adding("X-Remote-User", name);
     let said = |browser: &mut Browser<'_>| {
         let response = app.asks().open(browser);
         id_claims(&app, &server, &response)
     };
     let anna = said(&mut named("anna"));
-    assert_eq!((&anna["sub"], &anna["acr"]), (&json!("sub-of-anna"), &json!("1")));
-    assert_eq!(said(&mut named("somebody@else"))["sub"], json!("somebody@else"));
+    assert_eq!(
+        (&anna["sub"], &anna["acr"]),
+        (&json!("sub-of-anna"), &json!("1"))
+    );
+    assert_eq!(
+        said(&mut named("somebody@else"))["sub"],
+        json!("somebody@else")
+    );
     for nobody in ["", "(null)"] {
         let page = app.asks().open(&mut named(nobody)).succeeds().page();
         assert!(page.offers("password"), "{nobody:?}");
     }
     // The sub of somebody else is nobody's name.
     let response = app.asks().open(&mut named("sub-of-anna"));
-    assert!(response.header("location").is_none(), "{:?}", response.headers);
+    assert!(
+        response.header("location").is_none(),
+        "{:?}",
+        response.headers
+    );
     // Two lines, or a spelling that another server takes for the same (rule 2).
     for second in ["X-Remote-User", "X_Remote_User", "x-remote-user"] {
         let mut browser = named("anna").adding(second, "ben");
@@ -247,7 +285,13 @@ fn by_the_web_servers_word() {
     // Nobody asked for the header: it says nothing.
     let server = World::peopled([&app]).start();
     let mut browser = Browser::new(&server).adding("X-Remote-User", "anna");
-    assert!(app.asks().open(&mut browser).succeeds().page().offers("password"));
+    assert!(
+        app.asks()
+            .open(&mut browser)
+            .succeeds()
+            .page()
+            .offers("password")
+    );
 }
 
 #[test]
@@ -257,14 +301,21 @@ fn oc_03_prompt_none_shows_nothing() {
     let server = World::peopled([&app, &consenting]).start();
     let browser = &mut Browser::new(&server);
     let silent = |app: &App| app.asks().set("prompt", "none");
-    silent(&app).answered(browser, "anna").refuses("login_required");
+    silent(&app)
+        .answered(browser, "anna")
+        .refuses("login_required");
     app.asks().answered(browser, "anna").code();
     let response = silent(&app).open(browser);
     response.back().code();
     let response = silent(&consenting).open(browser);
     response.back().refuses("consent_required");
     // OC-04
-    for prompt in ["none login", "none consent", "login none", "none select_account"] {
+    for prompt in [
+        "none login",
+        "none consent",
+        "login none",
+        "none select_account",
+    ] {
         let back = app.asks().set("prompt", prompt).answered(browser, "anna");
         back.refuses("invalid_request");
     }
@@ -284,16 +335,30 @@ fn oc_05_prompt_login_signs_in_again() {
     // Nor does the page's own request, opened without signing in.
     let sealed = page.interaction();
     let again = browser.get(&format!("/authorize?interaction={sealed}"));
-    assert!(again.header("location").is_none(), "OC-05: {:?}", again.headers);
+    assert!(
+        again.header("location").is_none(),
+        "OC-05: {:?}",
+        again.headers
+    );
     for step in ["session", "header", "certificate", "allow", "totp"] {
-        let request = server.post("authorize").form("interaction", &sealed).form("step", step);
+        let request = server
+            .post("authorize")
+            .form("interaction", &sealed)
+            .form("step", step);
         let response = browser.send(request);
         let response = browser.settle(response);
-        assert!(response.header("location").is_none(), "OC-05 {step}: {:?}", response.headers);
+        assert!(
+            response.header("location").is_none(),
+            "OC-05 {step}: {:?}",
+            response.headers
+        );
     }
     let response = browser.password(&page, "anna", PASSWORD);
     let second = id_claims(&app, &server, &response);
-    assert!(second["auth_time"].as_u64() > first["auth_time"].as_u64(), "auth_time moves");
+    assert!(
+        second["auth_time"].as_u64() > first["auth_time"].as_u64(),
+        "auth_time moves"
+    );
     // The next request asks again.
     assert!(ask.open(browser).succeeds().page().offers("password"));
 }
@@ -310,13 +375,23 @@ fn oc_06_max_age() {
         let response = ask.open(browser);
         response.header("location").is_none()
     };
-    assert!(asks(&app.asks().set("max_age", "0"), browser), "0 is prompt=login");
+    assert!(
+        asks(&app.asks().set("max_age", "0"), browser),
+        "0 is prompt=login"
+    );
     assert!(!asks(&app.asks().set("max_age", "10000"), browser));
     std::thread::sleep(Duration::from_millis(2_200));
     assert!(asks(&app.asks().set("max_age", "1"), browser));
     assert!(asks(&young.asks(), browser), "default_max_age");
-    assert!(!asks(&young.asks().set("max_age", "10000"), browser), "the request decides");
-    let silent = app.asks().set("max_age", "1").set("prompt", "none").open(browser);
+    assert!(
+        !asks(&young.asks().set("max_age", "10000"), browser),
+        "the request decides"
+    );
+    let silent = app
+        .asks()
+        .set("max_age", "1")
+        .set("prompt", "none")
+        .open(browser);
     silent.back().refuses("login_required");
     let response = app.asks().set("max_age", "1").finished(browser, "anna");
     let second = id_claims(&app, &server, &response);
@@ -331,7 +406,11 @@ fn prompt_select_account() {
     app.asks().answered(browser, "anna").code();
     let ask = app.asks().set("prompt", "select_account");
     let page = ask.open(browser).succeeds().page();
-    assert!(page.offers("session") && page.offers("password"), "{}", page.body);
+    assert!(
+        page.offers("session") && page.offers("password"),
+        "{}",
+        page.body
+    );
     let kept = browser.choose(&page, "session");
     assert_eq!(id_claims(&app, &server, &kept)["sub"], json!("sub-of-anna"));
     let page = ask.open(browser).page();
@@ -350,14 +429,20 @@ fn oc_18_id_token_hints() {
         .start();
     let browser = &mut Browser::new(&server);
     let back = app.asks().answered(browser, "anna");
-    let annas = Tokens::of(&app.redeems(&server, &back.code()).send()).id().to_owned();
+    let annas = Tokens::of(&app.redeems(&server, &back.code()).send())
+        .id()
+        .to_owned();
     let bens = app.tokens(&server, "ben").id().to_owned();
     let others = other.tokens(&server, "anna").id().to_owned();
     // Expired is fine.
     std::thread::sleep(Duration::from_millis(2_100));
     let hint = |text: &str| app.asks().set("id_token_hint", text);
     hint(&annas).open(browser).back().code();
-    hint(&annas).set("prompt", "none").open(browser).back().code();
+    hint(&annas)
+        .set("prompt", "none")
+        .open(browser)
+        .back()
+        .code();
     let silent = hint(&bens).set("prompt", "none").open(browser);
     silent.back().refuses("login_required");
     // With a page, whoever is expected may sign in, and nobody else is passed off.
@@ -376,7 +461,10 @@ fn oc_18_id_token_hints() {
     let head = annas.split('.').next().expect("a header");
     for forged in [
         format!("{input}."),
-        format!("{head}.{}.{signature}", crate::jose::encode(tampered.to_string())),
+        format!(
+            "{head}.{}.{signature}",
+            crate::jose::encode(tampered.to_string())
+        ),
         format!(
             "{}.{}.",
             crate::jose::encode(r#"{"alg":"none"}"#),
@@ -399,12 +487,24 @@ fn hints_and_languages() {
     let browser = &mut Browser::new(&server);
     let shown = "anna\"><script>alert(1)</script>";
     let page = app.asks().set("login_hint", shown).open(browser).page();
-    let username = page.form("password").fields.iter().find(|(name, _)| name == "username");
+    let username = page
+        .form("password")
+        .fields
+        .iter()
+        .find(|(name, _)| name == "username");
     assert_eq!(username.map(|(_, value)| value.as_str()), Some(shown));
     assert!(!page.body.contains("<script>"));
-    for (locales, language) in [("de", "de"), ("fr de-CH en", "de"), ("en", "en"), ("tlh", "en")] {
+    for (locales, language) in [
+        ("de", "de"),
+        ("fr de-CH en", "de"),
+        ("en", "en"),
+        ("tlh", "en"),
+    ] {
         let page = app.asks().set("ui_locales", locales).open(browser).page();
-        assert!(page.body.contains(&format!("<html lang=\"{language}\"")), "{locales}");
+        assert!(
+            page.body.contains(&format!("<html lang=\"{language}\"")),
+            "{locales}"
+        );
     }
 }
 
@@ -415,7 +515,12 @@ fn a_certificate_offered_beside_a_session() {
     let server = World::peopled([&app]).start();
     let coras: Cert = wanted("cora").by(&pki().ca);
     let mut browser = Browser::new(&server).presenting(&coras);
-    let page = app.asks().set("prompt", "login").open(&mut browser).succeeds().page();
+    let page = app
+        .asks()
+        .set("prompt", "login")
+        .open(&mut browser)
+        .succeeds()
+        .page();
     let response = browser.choose(&page, "certificate");
     assert_eq!(id_claims(&app, &server, &response)["sub"], json!("cora"));
     // Without it, the form for it does nothing.
@@ -423,5 +528,9 @@ fn a_certificate_offered_beside_a_session() {
     let mut bare = browser.clone().alone();
     let response = bare.press(&page, "certificate", &[]);
     let response = bare.settle(response);
-    assert!(response.header("location").is_none(), "{:?}", response.headers);
+    assert!(
+        response.header("location").is_none(),
+        "{:?}",
+        response.headers
+    );
 }
