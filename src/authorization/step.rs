@@ -539,7 +539,7 @@ mod tests {
         ] {
             let session = session(user, method, totp, 0);
             let found = told("own", &parameters, Some(&session), |at| {
-                at.certificate = certificate
+                at.certificate = certificate;
             });
             assert_eq!(
                 found, expected,

@@ -250,6 +250,7 @@ fn a_code_gives_what_its_family_says() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one row each")]
 fn oa_13_to_17_pk_05_to_07_codes_that_are_refused() {
     let plain = family("plain", true);
     let whole = good();
