@@ -27,6 +27,7 @@ mod jose;
 mod levels;
 mod limits;
 mod log;
+mod logout;
 mod metadata;
 mod names;
 mod other_issuer;
@@ -50,6 +51,7 @@ mod stores;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;
+mod userinfo;
 mod verified;
 mod whoami;
 mod wire;
