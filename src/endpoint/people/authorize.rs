@@ -21,8 +21,9 @@ use crate::token::id_token;
 use crate::user::AcrMap;
 use crate::user::session::SignedIn;
 
-/// How long a sealed request may be to travel in a URL: web servers take 8 kB.
-const URL: usize = 6_000;
+/// How long a sealed request may be to travel in a URL: web servers take 8 kB, but nginx by default has no more
+/// than 4 kB for the whole header of an answer that redirects there.
+const URL: usize = 3_000;
 
 /// How often a session is read again because somebody else was faster.
 const ATTEMPTS: usize = 4;
