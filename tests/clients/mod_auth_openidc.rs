@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::chromium::Browser as Chromium;
-use super::front::{Front, SignIn, httpd, nginx};
+use super::front::{Buffers, Front, SignIn, httpd, nginx};
 use super::libraries;
 use super::people::{self, PASSWORD, SECRET, TOTP};
 use super::place::{Place, example, rewritten, text};
@@ -78,7 +78,13 @@ impl Deployment {
                 "--outbound-allow-private",
             ],
         );
-        let front = nginx(&place, SignIn::Certbound, PASSWORD, Some(as_port));
+        let front = nginx(
+            &place,
+            SignIn::Certbound,
+            PASSWORD,
+            Some(as_port),
+            Buffers::Example,
+        );
         let conf = rewritten(
             "mod_auth_openidc/httpd.conf",
             &[

@@ -294,6 +294,20 @@ const flows = {
     await assert.rejects(client.authorizationCodeGrant(config, refused.url, ours), { error: 'login_required' })
   },
 
+  // Requests that are as long as clients make them, which travel with the user through every page.
+  async long() {
+    const config = await known('portal', client.ClientSecretBasic(given.portal))
+    for (const length of [1000, 1500, 2000, 2500, 3000]) {
+      const { checks, parameters } = await remembered(config, { scope: 'openid', state: 'x'.repeat(length) })
+      const browser = new Browser([CALLBACK])
+      const page = await browser.open(client.buildAuthorizationUrl(config, parameters))
+      const back = await browser.password(page, 'alice', given.password)
+      assert.equal(back.status, undefined, `${length}: ${back.html}`)
+      const tokens = await client.authorizationCodeGrant(config, back.url, { ...checks, expectedState: parameters.state })
+      assert.equal(tokens.claims().sub, 'a-248289761001')
+    }
+  },
+
   // A web application with a secret, whose users the web server knows: no page at all.
   async header() {
     const config = await known('portal', client.ClientSecretBasic(given.portal), undefined, {})
