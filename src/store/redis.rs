@@ -102,6 +102,12 @@ impl Store for RedisStore {
             let answers = match keys {
                 [] => return Ok(Vec::new()),
                 [key] => self.gather.ask(get(key)).await.map(|answer| vec![answer]),
+                // A token and its family.
+                [one, other] => {
+                    let asked = (self.gather.ask(get(one)), self.gather.ask(get(other)));
+                    let (one, other) = futures_util::future::join(asked.0, asked.1).await;
+                    one.and_then(|one| Ok(vec![one, other?]))
+                }
                 keys => {
                     let mut pipeline = Pipeline::with_capacity(keys.len());
                     for key in keys {
