@@ -105,6 +105,12 @@ fn openid_client_behind_nginx_that_knows_people() {
 }
 
 #[test]
+fn openid_client_in_detail() {
+    let deployment = Deployment::start(WebServer::Nginx, SignIn::Certbound, &[]);
+    deployment.run(OPENID_CLIENT, &["at_once", "logout", "parameters"]);
+}
+
+#[test]
 fn long_requests_behind_nginx() {
     let deployment = Deployment::start(WebServer::SmallNginx, SignIn::Certbound, &[]);
     deployment.run(OPENID_CLIENT, &["long"]);

@@ -125,6 +125,7 @@ pub(crate) fn clients(place: &Place, keys: &Keys) -> Value {
             "grant_types": ["authorization_code", "refresh_token", "implicit"],
             "response_types": ["code id_token"],
             "redirect_uris": callback,
+            "post_logout_redirect_uris": goodbye,
             "scope": "openid email",
             "id_token_signed_response_alg": "ES256",
             "id_token_encrypted_response_alg": "ECDH-ES+A256KW",
