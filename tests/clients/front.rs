@@ -100,13 +100,19 @@ pub(crate) fn nginx(
 pub(crate) fn apache(place: &Place, sign_in: SignIn, password: &str) -> Front {
     sign_in.prepare(place, password);
     let (as_port, self_signed_port) = (free_port(), free_port());
-    let mut lines = format!("Include {}\n", text(&example("apache/certbound.conf")));
+    let mut lines = vec![format!(
+        "Include {}",
+        text(&example("apache/certbound.conf"))
+    )];
     if sign_in == SignIn::WebServer {
         for module in ["auth_basic", "authn_core", "authn_file", "authz_user"] {
-            lines += &format!("LoadModule {module}_module ${{MODULES}}/mod_{module}.so\n");
+            lines.push(format!(
+                "LoadModule {module}_module ${{MODULES}}/mod_{module}.so"
+            ));
         }
-        lines += &format!("Include {}\n", text(&example("apache/sign-in.conf")));
+        lines.push(format!("Include {}", text(&example("apache/sign-in.conf"))));
     }
+    let lines = lines.join("\n") + "\n";
     place.write("lines.conf", &lines);
     let conf = rewritten(
         "apache/httpd.conf",

@@ -1,6 +1,6 @@
 //! openid-client and oauth4webapi, which Node.js runs.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::front::{Buffers, Front, SignIn, apache, nginx};
 use super::libraries;
@@ -79,10 +79,11 @@ impl Deployment {
         let module = format!("{}\n{script}", include_str!("browser.mjs"));
         let answer =
             std::panic::catch_unwind(|| libraries::ask(&mut libraries::node(&module), &question));
-        match answer {
-            Ok(answer) => assert_eq!(answer, json!({"done": flows}) as Value),
-            Err(_) => panic!("certbound said: {}", self.certbound.printed()),
-        }
+        assert!(
+            answer.is_ok_and(|answer| answer == json!({"done": flows})),
+            "certbound said: {}",
+            self.certbound.printed()
+        );
     }
 }
 

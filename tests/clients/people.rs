@@ -42,7 +42,8 @@ pub(crate) fn password_hash() -> String {
 /// A secret, as registrations have it.
 pub(crate) fn hex(secret: &str) -> String {
     let digest = Sha256::digest(secret.as_bytes());
-    digest.iter().map(|octet| format!("{octet:02x}")).collect()
+    let octets = digest.iter().map(|octet| format!("{octet:02x}"));
+    octets.collect()
 }
 
 /// Alice, who has a second factor, and Carol, who has a certificate.
