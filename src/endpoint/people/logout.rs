@@ -234,7 +234,10 @@ impl Visit<'_> {
                 request = &*self.request.id,
                 endpoint = "logout",
                 status = StatusCode::BAD_REQUEST.as_u16(),
-                client_id = asked.client.as_ref().map(|client| client.client_id().as_str()),
+                client_id = asked
+                    .client
+                    .as_ref()
+                    .map(|client| client.client_id().as_str()),
                 cause = "the post_logout_redirect_uri is none that is registered for the client",
                 "the user is asked, and will not be sent there"
             );
