@@ -15,11 +15,12 @@ use crate::endpoint::{Answer, Endpoint, Reply, Request, Server, Trust};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
 use crate::oauth::profile::Profile;
+use crate::oauth::secret::Digest;
 use crate::oauth::time::Timestamp;
 use crate::store::StoreError;
 use crate::token::id_token;
 use crate::user::AcrMap;
-use crate::user::session::SignedIn;
+use crate::user::session::{Session, SignedIn};
 
 /// How long a sealed request may be to travel in a URL: web servers take 8 kB.
 const URL: usize = 6_000;
@@ -147,7 +148,8 @@ async fn begin(visit: &Visit<'_>, form: &Form<'_>) -> Result<Interaction, OAuthE
     Ok(interaction)
 }
 
-/// Goes on with a request as far as that is possible without the user.
+/// Goes on with a request as far as that is possible without the user. `agreed`: somebody just said so, on a page
+/// that may have been for somebody else.
 pub(super) async fn proceed(
     visit: &mut Visit<'_>,
     mut interaction: Interaction,
@@ -178,6 +180,11 @@ pub(super) async fn proceed(
             Err(StoreError::Conflict(_)) => continue,
             Err(error) => return Err(error.into()),
         };
+        // Whoever agrees must be the one who was asked, after all that may have changed who is here.
+        let agreed = agreed
+            && current.as_ref().is_some_and(|current| {
+                interaction.asked.as_deref() == Some(&*question(&asked, &current.session))
+            });
         let step = decide(
             visit,
             &asked,
@@ -283,6 +290,22 @@ fn expected(
     })
 }
 
+/// What that user is asked to agree to, as a digest: a registration or a user that has changed since makes another
+/// question of it.
+pub(super) fn question(asked: &Asked, session: &Session) -> String {
+    let request = &asked.request;
+    let claims = request.claims();
+    let all = serde_json::json!([
+        session.subject,
+        asked.target.client().client_id().as_str(),
+        request.scope().as_str(),
+        request.resources(),
+        claims.id_token,
+        claims.userinfo,
+    ]);
+    Digest::of(all.to_string().as_bytes()).to_base64url()
+}
+
 /// What comes next.
 fn decide(
     visit: &Visit<'_>,
@@ -303,6 +326,9 @@ fn decide(
             .zip(session)
             .is_some_and(|(user, session)| user.username == session.username)
     };
+    let is_of = |subject: &Option<String>| {
+        subject.is_some() && subject.as_ref() == session.map(|session| &session.subject)
+    };
     let client = asked.target.client();
     let own = client
         .people()
@@ -314,8 +340,8 @@ fn decide(
         session,
         user: user.map(AsRef::as_ref),
         expected,
-        fresh: interaction.fresh,
-        selected: interaction.selected,
+        fresh: is_of(&interaction.fresh),
+        selected: is_of(&interaction.selected),
         agreed,
         certificate: is_theirs(&named.certificate),
         header: is_theirs(&named.header),

@@ -31,7 +31,7 @@ pub(super) async fn automatic(
             let replaced = |user: &&SignedIn| {
                 // The web server now says that somebody else is there than it said before.
                 current.session.factors.method == Method::Header
-                    && !interaction.fresh
+                    && interaction.fresh.as_ref() != Some(&current.session.subject)
                     && named.header.as_ref() == Some(*user)
                     && user.username != current.session.username
             };
