@@ -4,7 +4,7 @@
 use http::Method as HttpMethod;
 
 use super::automatic::automatic;
-use super::browser::{Browser, carried, see_other, trouble};
+use super::browser::{Browser, carried, query, see_other, trouble};
 use super::interaction::{Interaction, Kinds};
 use super::pages::{consent_page, second_factor_page, sign_in_page};
 use super::session::{Current, Named};
@@ -118,17 +118,25 @@ async fn visited(visit: &mut Visit<'_>) -> Result<Reply, OAuthError> {
         };
     }
     let interaction = begin(visit, &form).await?;
-    if posted && comes_from_elsewhere(visit) && read(visit, &interaction)?.is_ok() {
-        return go_on(visit, interaction).await;
+    if posted && visit.browser.has_nothing() && read(visit, &interaction)?.is_ok() {
+        return ask_again(visit, interaction, &form).await;
     }
     proceed(visit, interaction, false).await
 }
 
-/// Whether a form may have been posted by a page of another site, in which case browsers keep the session's
-/// cookie to themselves: the request goes on by GET, to which they give it.
-fn comes_from_elsewhere(visit: &Visit<'_>) -> bool {
-    let named = Named::of(visit.trust, visit.request, visit.now);
-    visit.browser.session.is_none() && named.automatic(visit.server).is_none()
+/// A form may have been posted by a page of another site, in which case browsers keep every cookie to themselves:
+/// who is signed in, that somebody has signed out, and what forms are bound to. So nothing is decided, and no
+/// cookie set over another, before the same is asked by GET, to which they give them.
+async fn ask_again(
+    visit: &mut Visit<'_>,
+    interaction: Interaction,
+    form: &Form<'_>,
+) -> Result<Reply, OAuthError> {
+    let query = query(form);
+    if query.len() > URL {
+        return go_on(visit, interaction).await;
+    }
+    see_other(&format!("authorize?{query}"))
 }
 
 /// The request as it came, or as it was pushed.
