@@ -102,6 +102,8 @@ pub fn hint(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Option<H
     if string("iss")? != issuer {
         return None;
     }
+    // A signed answer of userinfo has the same typ, issuer and audience, but never expires.
+    all.get("exp")?.as_u64()?;
     Some(Hint {
         subject: string("sub")?,
         client_id: AudienceClaim::read(all).ok()??.sole()?.to_owned(),

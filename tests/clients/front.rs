@@ -36,8 +36,23 @@ impl SignIn {
     }
 }
 
+/// How large the header of an answer may be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Buffers {
+    /// As the example has it.
+    Example,
+    /// As nginx has it by default.
+    Default,
+}
+
 /// nginx, `examples/nginx`, on ports of its own or that one.
-pub(crate) fn nginx(place: &Place, sign_in: SignIn, password: &str, as_port: Option<u16>) -> Front {
+pub(crate) fn nginx(
+    place: &Place,
+    sign_in: SignIn,
+    password: &str,
+    as_port: Option<u16>,
+    buffers: Buffers,
+) -> Front {
     sign_in.prepare(place, password);
     let as_port = as_port.unwrap_or_else(free_port);
     let self_signed_port = free_port();
@@ -59,8 +74,13 @@ pub(crate) fn nginx(place: &Place, sign_in: SignIn, password: &str, as_port: Opt
         conf = conf.replace(line, "include certbound.conf; include sign-in.conf;");
     }
     place.write("nginx.conf", &conf);
+    let sizes = ["  proxy_buffer_size 16k;\n", "  proxy_buffers 8 16k;\n"];
+    let without = match buffers {
+        Buffers::Example => Vec::new(),
+        Buffers::Default => sizes.map(|line| (line, "")).to_vec(),
+    };
     for file in ["certbound.conf", "sign-in.conf"] {
-        place.write(file, &rewritten(&format!("nginx/{file}"), &[]));
+        place.write(file, &rewritten(&format!("nginx/{file}"), &without));
     }
     let mut command = Command::new("nginx");
     command
@@ -80,13 +100,19 @@ pub(crate) fn nginx(place: &Place, sign_in: SignIn, password: &str, as_port: Opt
 pub(crate) fn apache(place: &Place, sign_in: SignIn, password: &str) -> Front {
     sign_in.prepare(place, password);
     let (as_port, self_signed_port) = (free_port(), free_port());
-    let mut lines = format!("Include {}\n", text(&example("apache/certbound.conf")));
+    let mut lines = vec![format!(
+        "Include {}",
+        text(&example("apache/certbound.conf"))
+    )];
     if sign_in == SignIn::WebServer {
         for module in ["auth_basic", "authn_core", "authn_file", "authz_user"] {
-            lines += &format!("LoadModule {module}_module ${{MODULES}}/mod_{module}.so\n");
+            lines.push(format!(
+                "LoadModule {module}_module ${{MODULES}}/mod_{module}.so"
+            ));
         }
-        lines += &format!("Include {}\n", text(&example("apache/sign-in.conf")));
+        lines.push(format!("Include {}", text(&example("apache/sign-in.conf"))));
     }
+    let lines = lines.join("\n") + "\n";
     place.write("lines.conf", &lines);
     let conf = rewritten(
         "apache/httpd.conf",

@@ -1,5 +1,5 @@
 //! Real clients that nobody here wrote, against certbound behind a real nginx and a real Apache: openid-client and
-//! oauth4webapi in Node.js, and Apache's mod_auth_openidc. A small browser without script plays the user.
+//! oauth4webapi in Node.js, and Apache's `mod_auth_openidc`. A small browser without script plays the user.
 
 #[path = "../pages/browser.rs"]
 #[expect(dead_code, reason = "other test programs need more of it")]

@@ -1,4 +1,4 @@
-//! `examples/mod_auth_openidc`, started as it is: Apache's mod_auth_openidc signs people in at certbound, which a
+//! `examples/mod_auth_openidc`, started as it is: Apache's module signs people in at certbound, which a
 //! real nginx stands in front of.
 
 use std::fs;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::chromium::Browser as Chromium;
-use super::front::{Front, SignIn, httpd, nginx};
+use super::front::{Buffers, Front, SignIn, httpd, nginx};
 use super::libraries;
 use super::people::{self, PASSWORD, SECRET, TOTP};
 use super::place::{Place, example, rewritten, text};
@@ -78,7 +78,13 @@ impl Deployment {
                 "--outbound-allow-private",
             ],
         );
-        let front = nginx(&place, SignIn::Certbound, PASSWORD, Some(as_port));
+        let front = nginx(
+            &place,
+            SignIn::Certbound,
+            PASSWORD,
+            Some(as_port),
+            Buffers::Example,
+        );
         let conf = rewritten(
             "mod_auth_openidc/httpd.conf",
             &[
@@ -106,6 +112,16 @@ impl Deployment {
             place.write(&format!("{folder}/who.shtml"), PAGE);
         }
         place.write("htdocs/wiki/goodbye.html", "Goodbye");
+        let fields = [
+            ("client_id", "wiki"),
+            ("post_logout_redirect_uri", &format!("{wiki}/goodbye.html")),
+        ]
+        .map(|(name, value)| format!("<input type=hidden name={name} value={value}>"));
+        let leave = format!(
+            "<form method=post action={issuer}/logout>{}<button value=leave>Leave</button></form>",
+            fields.concat()
+        );
+        place.write("htdocs/wiki/leave.html", &leave);
         let applications = httpd(&place, "httpd.conf").listens_on(&[wiki_port, ledger_port]);
         Self {
             applications,
@@ -144,10 +160,11 @@ fn mod_auth_openidc_signs_people_in_and_out() {
     );
     let answer =
         std::panic::catch_unwind(|| libraries::ask(&mut libraries::node(module), &question));
-    match answer {
-        Ok(answer) => assert_eq!(answer, json!("done")),
-        Err(_) => panic!("{}", deployment.said()),
-    }
+    assert!(
+        answer.is_ok_and(|answer| answer == json!("done")),
+        "{}",
+        deployment.said()
+    );
 }
 
 /// Chromium, and who looks at it.
@@ -254,11 +271,28 @@ fn mod_auth_openidc_signs_a_chromium_in_and_out() {
     window.opens(&logout, &goodbye);
     assert_eq!(window.reads(), "Goodbye");
     window.opens(&wiki, &authorize);
-    let asks = "document.querySelector('#password') !== null";
-    assert_eq!(window.chromium.evaluate(asks), true);
+    let asks = |what: &str| format!("document.querySelector('{what}') !== null");
+    assert_eq!(window.chromium.evaluate(&asks("#password")), true);
+
+    // A form that another site posts comes without the session; she is asked, as it could be anybody's form.
+    window.presses("password", &right, &wiki);
+    let leave = format!("{}/leave.html", deployment.wiki);
+    let logout = format!("{}/logout", deployment.issuer);
+    window.opens(&leave, &leave);
+    window.presses("leave", &[], &logout);
+    window.presses("logout", &[], &goodbye);
+    window.opens(&logout, &logout);
+    assert_eq!(
+        window.chromium.evaluate(&asks("button[value=logout]")),
+        false
+    );
 }
 
 /// The one-time password of alice (RFC 6238, RFC 4226 section 5.3); her secret is that of the RFC's examples.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an authenticator has a clock of its own"
+)]
 fn code() -> String {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let steps = since.expect("later").as_secs() / 30;

@@ -1,8 +1,8 @@
 //! openid-client and oauth4webapi, which Node.js runs.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::front::{Front, SignIn, apache, nginx};
+use super::front::{Buffers, Front, SignIn, apache, nginx};
 use super::libraries;
 use super::people::{self, Keys, PASSWORD, SECRET, TOTP};
 use super::place::{Place, example, text};
@@ -15,6 +15,8 @@ const ISSUER: &str = "https://as.example.com/oauth2";
 #[derive(Clone, Copy)]
 enum WebServer {
     Nginx,
+    /// With smaller buffers than the example has.
+    SmallNginx,
     Apache,
 }
 
@@ -42,12 +44,13 @@ impl Deployment {
         flags.extend(["--client-address-header", "X-Forwarded-For"]);
         flags.extend(further);
         let toml = match web_server {
-            WebServer::Nginx => "nginx/certbound.toml",
+            WebServer::Nginx | WebServer::SmallNginx => "nginx/certbound.toml",
             WebServer::Apache => "apache/certbound.toml",
         };
         let certbound = people::serve(&place, &example(toml), &flags);
         let front = match web_server {
-            WebServer::Nginx => nginx(&place, sign_in, PASSWORD, None),
+            WebServer::Nginx => nginx(&place, sign_in, PASSWORD, None, Buffers::Example),
+            WebServer::SmallNginx => nginx(&place, sign_in, PASSWORD, None, Buffers::Default),
             WebServer::Apache => apache(&place, sign_in, PASSWORD),
         };
         Self {
@@ -76,10 +79,11 @@ impl Deployment {
         let module = format!("{}\n{script}", include_str!("browser.mjs"));
         let answer =
             std::panic::catch_unwind(|| libraries::ask(&mut libraries::node(&module), &question));
-        match answer {
-            Ok(answer) => assert_eq!(answer, json!({"done": flows}) as Value),
-            Err(_) => panic!("certbound said: {}", self.certbound.printed()),
-        }
+        assert!(
+            answer.is_ok_and(|answer| answer == json!({"done": flows})),
+            "certbound said: {}",
+            self.certbound.printed()
+        );
     }
 }
 
@@ -102,12 +106,24 @@ fn openid_client_behind_nginx_that_knows_people() {
 }
 
 #[test]
+fn openid_client_in_detail() {
+    let deployment = Deployment::start(WebServer::Nginx, SignIn::Certbound, &[]);
+    deployment.run(OPENID_CLIENT, &["at_once", "logout", "parameters"]);
+}
+
+#[test]
+fn long_requests_behind_nginx() {
+    let deployment = Deployment::start(WebServer::SmallNginx, SignIn::Certbound, &[]);
+    deployment.run(OPENID_CLIENT, &["long"]);
+}
+
+#[test]
 fn openid_client_behind_apache() {
     let aliases = ["--mtls-base", "https://self-signed.example.com/oauth2"];
     let deployment = Deployment::start(WebServer::Apache, SignIn::Certbound, &aliases);
     deployment.run(
         OPENID_CLIENT,
-        &["pki", "self_signed", "hybrid", "certificate"],
+        &["pki", "self_signed", "hybrid", "certificate", "long"],
     );
 }
 

@@ -294,6 +294,125 @@ const flows = {
     await assert.rejects(client.authorizationCodeGrant(config, refused.url, ours), { error: 'login_required' })
   },
 
+  // Two tabs at once, a form sent twice, many silent requests and refreshes at the same moment.
+  async at_once() {
+    const config = await known('portal', client.ClientSecretBasic(given.portal))
+    const browser = new Browser([CALLBACK])
+    const ask = async (more) => {
+      const { checks, parameters } = await remembered(config, { scope: 'openid', ...more })
+      return { checks, url: client.buildAuthorizationUrl(config, parameters) }
+    }
+    const tabs = await Promise.all([ask(), ask()])
+    const pages = []
+    for (const { url } of tabs) pages.push(await browser.open(url))
+    for (const [index, { checks }] of tabs.entries()) {
+      const back = await browser.password(pages[index], 'alice', given.password)
+      assert.ok(!back.html, `tab ${index}: ${back.html}`)
+      const tokens = await client.authorizationCodeGrant(config, back.url, checks)
+      assert.equal(tokens.claims().sub, 'a-248289761001')
+    }
+    const twice = await browser.password(pages[0], 'alice', given.password)
+    assert.equal(twice.status, 400, `${twice.url}`)
+
+    const requests = await Promise.all(Array.from({ length: 12 }, () => ask({ prompt: 'none' })))
+    const answers = await Promise.all(requests.map(({ url }) => browser.open(url)))
+    const all = await Promise.all(answers.map((back, index) => {
+      assert.equal(back.status, undefined, `${index}: ${back.status} ${back.html}`)
+      return client.authorizationCodeGrant(config, back.url, requests[index].checks)
+    }))
+    const [{ refresh_token }] = all
+    const refreshed = await Promise.all(Array.from({ length: 10 }, () => client.refreshTokenGrant(config, refresh_token)))
+    assert.equal(new Set(refreshed.map(({ access_token }) => access_token)).size, 10)
+  },
+
+  // Signing out where nothing shows that the user wants to: with no hint, and with one that only the client can open.
+  async logout() {
+    const { signing, decrypting } = given.reports
+    const key = await importJWK(signing, 'ES256')
+    const config = await known('reports', client.PrivateKeyJwt({ key, kid: signing.kid }), 'billing', {
+      id_token_signed_response_alg: 'ES256', userinfo_signed_response_alg: 'RS256',
+    })
+    client.useCodeIdTokenResponseType(config)
+    const secret = await importJWK(decrypting, 'ECDH-ES+A256KW')
+    client.enableDecryptingResponses(config, ['A256GCM'], { key: secret, alg: 'ECDH-ES+A256KW', kid: decrypting.kid })
+    const browser = new Browser([CALLBACK, GOODBYE])
+    const { checks, parameters } = await remembered(config, { scope: 'openid email' })
+    let page = await browser.open(client.buildAuthorizationUrl(config, parameters))
+    page = await browser.password(page, 'alice', given.password)
+    const tokens = await client.authorizationCodeGrant(config, page.url, checks)
+    for (const hint of [{}, { id_token_hint: tokens.id_token }]) {
+      const end = client.buildEndSessionUrl(config, { post_logout_redirect_uri: GOODBYE, state: 'a&b', ...hint })
+      page = await browser.open(end)
+      isSafe(page)
+      await browser.press(page, 'stay')
+      await client.refreshTokenGrant(config, tokens.refresh_token)
+    }
+    const elsewhere = client.buildEndSessionUrl(config, { post_logout_redirect_uri: 'https://evil.example/' })
+    const warned = await browser.open(elsewhere)
+    assert.equal(warned.status, 400)
+    const left = await browser.press(page, 'logout')
+    assert.deepEqual([left.url.origin + left.url.pathname, ...left.url.searchParams], [GOODBYE, ['state', 'a&b']])
+    await fails(client.refreshTokenGrant(config, tokens.refresh_token), 'invalid_grant', 400)
+  },
+
+  // Parameters that clients add: a resource, less scope at refresh, another sign-in, what cannot be had.
+  async parameters() {
+    const config = await known('orders', client.TlsClientAuth(), 'orders', { id_token_signed_response_alg: 'PS256' })
+    const browser = new Browser([CALLBACK])
+    const ask = async (more) => {
+      const { checks, parameters } = await remembered(config, { scope: 'openid profile email', ...more })
+      return { checks, url: await client.buildAuthorizationUrlWithPAR(config, parameters) }
+    }
+    let { checks, url } = await ask({ resource: 'https://api.example.com' })
+    let page = await browser.open(url)
+    page = await browser.password(page, 'alice', given.password)
+    page = await browser.press(page, 'allow')
+    const tokens = await client.authorizationCodeGrant(config, page.url, checks)
+    assert.equal(decodeJwt(tokens.access_token).aud, 'https://api.example.com')
+    const less = await client.refreshTokenGrant(config, tokens.refresh_token, { scope: 'openid' })
+    assert.equal(less.scope ?? 'openid', 'openid')
+    assert.equal(decodeJwt(less.access_token).scope, 'openid')
+    assert.deepEqual(Object.keys(await client.fetchUserInfo(config, less.access_token, tokens.claims().sub)), ['sub'])
+    await fails(client.refreshTokenGrant(config, tokens.refresh_token, { scope: 'openid admin' }), 'invalid_scope', 400)
+    await fails(ask({ resource: 'https://elsewhere.example.com' }), 'invalid_target', 400)
+    await fails(ask({ scope: 'openid admin' }), 'invalid_scope', 400)
+    await fails(ask({ redirect_uri: 'https://app.example.com/callback/' }), 'invalid_request', 400)
+    await fails(ask({ response_mode: 'web_message' }), 'invalid_request', 400)
+
+    // Signed in a moment ago is not now.
+    await new Promise((resolve) => setTimeout(resolve, 1100))
+    for (const more of [{ prompt: 'login' }, { max_age: '0' }]) {
+      ({ checks, url } = await ask(more))
+      page = await browser.open(url)
+      page = await browser.password(page, 'alice', given.password)
+      const again = await client.authorizationCodeGrant(config, page.url, { ...checks, ...(more.max_age && { maxAge: 1 }) })
+      assert.ok(again.claims().auth_time > tokens.claims().auth_time)
+      assert.equal(again.claims().sid, tokens.claims().sid)
+    }
+    // What is asked for although nobody can have it: a wish goes without, a must does not.
+    const cannot = { acr: { essential: true, value: 'platinum' } };
+    ({ url } = await ask({ claims: JSON.stringify({ id_token: cannot }) }))
+    page = await browser.open(url)
+    assert.equal(page.url.searchParams.get('error'), 'unmet_authentication_requirements');
+    ({ checks, url } = await ask({ acr_values: 'platinum' }))
+    page = await browser.open(url)
+    assert.ok((await client.authorizationCodeGrant(config, page.url, checks)).claims().acr !== 'platinum')
+  },
+
+  // Requests that are as long as clients make them, which travel with the user through every page.
+  async long() {
+    const config = await known('portal', client.ClientSecretBasic(given.portal))
+    for (const length of [1000, 1500, 2000, 2500, 3000]) {
+      const { checks, parameters } = await remembered(config, { scope: 'openid', state: 'x'.repeat(length) })
+      const browser = new Browser([CALLBACK])
+      const page = await browser.open(client.buildAuthorizationUrl(config, parameters))
+      const back = await browser.password(page, 'alice', given.password)
+      assert.equal(back.status, undefined, `${length}: ${back.html}`)
+      const tokens = await client.authorizationCodeGrant(config, back.url, { ...checks, expectedState: parameters.state })
+      assert.equal(tokens.claims().sub, 'a-248289761001')
+    }
+  },
+
   // A web application with a secret, whose users the web server knows: no page at all.
   async header() {
     const config = await known('portal', client.ClientSecretBasic(given.portal), undefined, {})

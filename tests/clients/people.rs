@@ -42,7 +42,8 @@ pub(crate) fn password_hash() -> String {
 /// A secret, as registrations have it.
 pub(crate) fn hex(secret: &str) -> String {
     let digest = Sha256::digest(secret.as_bytes());
-    digest.iter().map(|octet| format!("{octet:02x}")).collect()
+    let octets = digest.iter().map(|octet| format!("{octet:02x}"));
+    octets.collect()
 }
 
 /// Alice, who has a second factor, and Carol, who has a certificate.
@@ -125,6 +126,7 @@ pub(crate) fn clients(place: &Place, keys: &Keys) -> Value {
             "grant_types": ["authorization_code", "refresh_token", "implicit"],
             "response_types": ["code id_token"],
             "redirect_uris": callback,
+            "post_logout_redirect_uris": goodbye,
             "scope": "openid email",
             "id_token_signed_response_alg": "ES256",
             "id_token_encrypted_response_alg": "ECDH-ES+A256KW",

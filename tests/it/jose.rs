@@ -78,6 +78,13 @@ impl RsaKey {
         Self(pair.expect("keys can be made"))
     }
 
+    /// Its private key as PKCS#8.
+    pub(crate) fn pkcs8(&self) -> Vec<u8> {
+        use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+        let der: Pkcs8V1Der<'_> = self.0.as_der().expect("a key can be written");
+        der.as_ref().to_vec()
+    }
+
     pub(crate) fn jwk(&self) -> Value {
         let public = self.0.public_key();
         json!({

@@ -123,12 +123,35 @@ impl Request<'_> {
     pub(crate) fn seen(&self, response: &Response) {
         response.is_sound(self.path.split('?').next().unwrap_or_default());
         let mut tally = self.server.tally.lock().expect("no test panicked here");
-        tally.refused += usize::from(response.status >= 400);
-        if response.status == 200 && response.body.contains("\"access_token\"") {
+        // A 429 has a line of its own about whoever is kept waiting.
+        tally.refused += usize::from(response.status >= 400 && response.status != 429);
+        if response.status == 200
+            && response.body.starts_with('{')
+            && response.body.contains("\"access_token\"")
+        {
             tally.issued += 1;
-            tally.secrets.push(response.text("access_token"));
+            for member in ["access_token", "refresh_token", "id_token"] {
+                let text = response.text(member);
+                if !text.is_empty() {
+                    tally.secrets.push(text);
+                }
+            }
         }
-        let secret = |name: &str| matches!(name, "client_secret" | "client_assertion" | "token");
+        let secret = |name: &str| {
+            matches!(
+                name,
+                "client_secret"
+                    | "client_assertion"
+                    | "token"
+                    | "code"
+                    | "code_verifier"
+                    | "refresh_token"
+                    | "password"
+                    | "id_token_hint"
+                    | "access_token"
+                    | "interaction"
+            )
+        };
         for (_, value) in self
             .form
             .iter()
@@ -136,8 +159,12 @@ impl Request<'_> {
         {
             tally.secrets.push(value.clone());
         }
-        let octets =
-            |name: &str| matches!(name, "Authorization" | "X-ClientCert" | "X-Proxy-Secret");
+        let octets = |name: &str| {
+            matches!(
+                name,
+                "Authorization" | "X-ClientCert" | "X-Proxy-Secret" | "Cookie"
+            )
+        };
         for (_, value) in self
             .headers
             .iter()

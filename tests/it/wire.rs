@@ -87,7 +87,9 @@ const HEADERS: &[&str] = &[
     "content-security-policy",
     "content-type",
     "date",
+    "location",
     "pragma",
+    "referrer-policy",
     "retry-after",
     "set-cookie",
     "www-authenticate",
@@ -148,7 +150,9 @@ impl Response {
     pub(crate) fn is_sound(&self, path: &str) -> &Self {
         for (name, _) in &self.headers {
             assert!(HEADERS.contains(&name.as_str()), "unexpected header {name}");
-            self.header(name);
+            if name != "set-cookie" {
+                self.header(name);
+            }
         }
         assert_eq!(self.header("x-content-type-options"), Some("nosniff"));
         let length: usize = self
@@ -170,7 +174,17 @@ impl Response {
             assert_eq!(self.header("cache-control"), Some("public, max-age=300"));
         } else {
             assert_eq!(self.header("cache-control"), Some("no-store"), "{path}");
-            assert_eq!(self.header("pragma"), Some("no-cache"), "{path}");
+            let is_for_browsers = (300..400).contains(&self.status)
+                || self.header("content-type") == Some("text/html; charset=utf-8");
+            if !is_for_browsers {
+                assert_eq!(self.header("pragma"), Some("no-cache"), "{path}");
+            }
+        }
+        if (300..400).contains(&self.status) {
+            assert_eq!(self.status, 303, "BCP-03: never anything else, {path}");
+            assert!(self.header("location").is_some(), "303 without Location");
+            assert_eq!(self.body, "", "a redirection has nothing to read");
+            return self;
         }
         match self.header("content-type") {
             Some("application/json") if self.body.is_empty() => {}
@@ -180,13 +194,67 @@ impl Response {
             Some("application/token-introspection+jwt") => {
                 assert_eq!(self.body.split('.').count(), 3);
             }
-            Some("text/html; charset=utf-8") => {
-                assert!(self.header("content-security-policy").is_some());
+            Some("application/jwt") => assert!(path.ends_with("/userinfo"), "{path}"),
+            Some("text/html; charset=utf-8") => return self.is_a_sound_page(),
+            None if self.status == 401 && path.ends_with("/userinfo") => {
+                assert_eq!(self.body, "");
+                assert_eq!(
+                    self.header("www-authenticate"),
+                    Some("Bearer realm=\"certbound\""),
+                    "BR-04"
+                );
             }
             other => panic!("content type {other:?} at {path}"),
         }
         if self.status >= 400 && !self.body.is_empty() {
-            self.is_a_sound_error();
+            self.is_a_sound_error(path.ends_with("/userinfo"));
+        }
+        self
+    }
+
+    /// OA-30 and OWASP: nothing of a page runs, is framed, leaks or is kept.
+    fn is_a_sound_page(&self) -> &Self {
+        let policy = self.header("content-security-policy").expect("a policy");
+        let directives: Vec<&str> = policy.split(';').map(str::trim).collect();
+        for wanted in [
+            "default-src 'none'",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+        ] {
+            assert!(directives.contains(&wanted), "{wanted} is not in {policy}");
+        }
+        let named = |name: &str| directives.iter().any(|one| one.starts_with(name));
+        assert!(named("form-action "), "{policy}");
+        for never in ["unsafe-inline", "unsafe-eval", "*", "data:", "http: "] {
+            assert!(!policy.contains(never), "{never} in {policy}");
+        }
+        assert_eq!(self.header("x-frame-options"), Some("DENY"));
+        assert_eq!(self.header("referrer-policy"), Some("no-referrer"));
+        assert!(self.header("access-control-allow-origin").is_none());
+        assert!(self.header("location").is_none());
+        let small = self.body.to_ascii_lowercase();
+        for never in [
+            "<style",
+            " style=",
+            "javascript:",
+            "<script>",
+            "<iframe",
+            "<object",
+            " onclick=",
+            " onload=",
+            " onerror=",
+            " onsubmit=",
+            " onfocus=",
+        ] {
+            assert!(!small.contains(never), "{never} in {}", self.body);
+        }
+        assert!(small.starts_with("<!doctype html>"), "{}", self.body);
+        if matches!(self.status, 429 | 503) {
+            assert!(
+                self.header("retry-after").is_some(),
+                "{} without Retry-After",
+                self.status
+            );
         }
         self
     }
@@ -230,7 +298,7 @@ impl Response {
     }
 
     /// RFC 6749 section 5.2: two members, in their character sets.
-    fn is_a_sound_error(&self) {
+    fn is_a_sound_error(&self, is_resource: bool) {
         let body = self.json();
         let members: Vec<&String> = body.as_object().expect("an object").keys().collect();
         assert_eq!(members, ["error", "error_description"], "{}", self.body);
@@ -247,7 +315,15 @@ impl Response {
             );
             assert_eq!(body["error"], "temporarily_unavailable");
         }
-        if self.status == 401 {
+        if is_resource {
+            let challenge = self.header("www-authenticate").unwrap_or_default();
+            let code = body["error"].as_str().unwrap_or_default();
+            assert!(
+                matches!(self.status, 405 | 503)
+                    || challenge.contains(&format!("error=\"{code}\"")),
+                "BR-05: {challenge}"
+            );
+        } else if self.status == 401 {
             assert_eq!(body["error"], "invalid_client");
         }
         if self.status == 405 {

@@ -327,6 +327,7 @@ impl World {
             log,
             child,
             base: base_path(&self.issuer),
+            issuer: self.issuer.clone(),
             directory: Arc::clone(&self.directory),
             tally: Mutex::new(Tally::default()),
         };
@@ -367,7 +368,8 @@ pub(crate) struct Server {
     pub(crate) admin: Place,
     log: PathBuf,
     child: Child,
-    base: String,
+    pub(crate) base: String,
+    pub(crate) issuer: String,
     directory: Arc<TempDir>,
     pub(crate) tally: Mutex<Tally>,
 }

@@ -1,6 +1,8 @@
 //! The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core section 3.1.2): reads what is asked,
 //! finds out who is there, and shows a page or answers.
 
+use std::time::Duration;
+
 use http::Method as HttpMethod;
 
 use super::automatic::automatic;
@@ -22,11 +24,13 @@ use crate::token::id_token;
 use crate::user::AcrMap;
 use crate::user::session::{Session, SignedIn};
 
-/// How long a sealed request may be to travel in a URL: web servers take 8 kB.
-const URL: usize = 6_000;
+/// How long a sealed request may be to travel in a URL: web servers take 8 kB, but nginx by default has no more
+/// than 4 kB for the whole header of an answer that redirects there.
+const URL: usize = 3_000;
 
-/// How often a session is read again because somebody else was faster.
-const ATTEMPTS: usize = 4;
+/// How often a session is read again because somebody else was faster: a browser that opens all of its tabs again
+/// asks for every one of them at the same moment.
+const ATTEMPTS: u64 = 16;
 
 /// The endpoint.
 pub(in crate::endpoint) struct Authorize;
@@ -173,7 +177,8 @@ pub(super) async fn proceed(
         Err(error) => return refuse(visit, &asked.target, &error),
     };
     let named = Named::of(visit.trust, visit.request, now);
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
+        step_back(server, attempt).await;
         let (found, answered) = server
             .session(&visit.browser, interaction.answered(server.issuer()), now)
             .await?;
@@ -252,6 +257,15 @@ pub(super) async fn proceed(
 
 /// A request, or an error that is told to its target.
 type Understood = Result<Asked, (Target, OAuthError)>;
+
+/// Waits a while before another attempt, each request for a time of its own.
+async fn step_back(server: &Server, attempt: u64) {
+    if attempt > 0 {
+        let chance = (server.mint)();
+        let part = chance.expose().bytes().map(u64::from).sum::<u64>() % 8;
+        tokio::time::sleep(Duration::from_millis((1 + part) * attempt)).await;
+    }
+}
 
 /// Reads the request. What is wrong before its target is known is an error of ours; the rest is the client's.
 pub(super) fn read(visit: &Visit<'_>, interaction: &Interaction) -> Result<Understood, OAuthError> {
