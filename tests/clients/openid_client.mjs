@@ -439,6 +439,11 @@ const flows = {
     assert.ok(page.html, 'a page asks')
     const returned = await browser.press(page, 'header')
     assert.equal((await client.authorizationCodeGrant(config, returned.url, last)).claims().sub, 'bob')
+    // A name in other letters than ASCII's, which web servers pass on as they are.
+    const zoe = new Browser([CALLBACK], { authorization: `Basic ${Buffer.from(`zoë:${given.password}`).toString('base64')}` })
+    const { checks: hers, parameters: asked } = await remembered(config, { scope: 'openid' })
+    const came = await zoe.open(client.buildAuthorizationUrl(config, asked))
+    assert.equal((await client.authorizationCodeGrant(config, came.url, hers)).claims().sub, 'z-1')
   },
 }
 
