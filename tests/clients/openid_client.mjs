@@ -256,6 +256,13 @@ const flows = {
     const again = page.html ? await browser.press(page, 'allow') : page
     const tokens = await client.authorizationCodeGrant(config, again.url, checks)
     assert.equal(decodeJwt(tokens.access_token).cnf, undefined)
+    // What a script of another origin may read, by which it learns that the token is no good.
+    const { userinfo_endpoint } = config.serverMetadata()
+    const headers = { authorization: 'Bearer wrong', origin: 'https://app.example.com' }
+    const refusal = await fetchWith()(userinfo_endpoint, { headers })
+    assert.match(refusal.headers.get('www-authenticate'), /^Bearer .*error="invalid_token"/)
+    assert.equal(refusal.headers.get('access-control-allow-origin'), '*')
+    assert.equal(refusal.headers.get('access-control-expose-headers'), 'WWW-Authenticate')
     const fresh = await client.refreshTokenGrant(config, tokens.refresh_token)
     assert.notEqual(fresh.refresh_token, tokens.refresh_token)
     await fails(client.refreshTokenGrant(config, tokens.refresh_token), 'invalid_grant', 400)
