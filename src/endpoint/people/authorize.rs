@@ -122,7 +122,7 @@ async fn visited(visit: &mut Visit<'_>) -> Result<Reply, OAuthError> {
         };
     }
     let interaction = begin(visit, &form).await?;
-    if posted && visit.browser.has_nothing() && read(visit, &interaction)?.is_ok() {
+    if posted && visit.browser.keeps_cookies_back(request) && read(visit, &interaction)?.is_ok() {
         return ask_again(visit, interaction, &form).await;
     }
     proceed(visit, interaction, false).await

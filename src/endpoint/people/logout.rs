@@ -98,7 +98,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
             }
         }
         // A form that another site posted comes without cookies, which browsers send along with a GET.
-        None if posted && browser.has_nothing() => {
+        None if posted && browser.keeps_cookies_back(request) => {
             visit.read(&form)?;
             see_other(&format!("logout?{}", query(&form)))
         }
