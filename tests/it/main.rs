@@ -9,6 +9,7 @@
 
 mod application;
 mod assertion;
+mod at_once;
 mod authorize;
 mod believed;
 mod binding;
@@ -16,6 +17,7 @@ mod browser;
 mod chain;
 mod code;
 mod consent;
+mod fapi;
 mod fastcgi_client;
 mod fcgi;
 mod gate;
@@ -27,9 +29,11 @@ mod jose;
 mod levels;
 mod limits;
 mod log;
+mod logout;
 mod metadata;
 mod names;
 mod other_issuer;
+mod outage;
 mod par;
 mod parameters;
 mod pass;
@@ -50,6 +54,7 @@ mod stores;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;
+mod userinfo;
 mod verified;
 mod whoami;
 mod wire;

@@ -4,12 +4,13 @@ use http::StatusCode;
 use http::header::{
     ACCEPT_LANGUAGE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE,
 };
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::authorization::Answer;
 use crate::client::registration::ClientRegistration;
 use crate::endpoint::{Reply, Request, Server};
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::form::Form;
 use crate::oauth::secret::Secret;
 use crate::page::{ClientShown, Language, Page, Problem, Shown};
 use crate::user::session::{SIGNED_OUT, SessionCookie};
@@ -51,6 +52,11 @@ impl Browser {
             form: form.map(|text| Secret::new(text.to_owned())),
             set: Vec::new(),
         }
+    }
+
+    /// Whether there is no cookie of ours, as if it had never been here.
+    pub(super) fn has_nothing(&self) -> bool {
+        self.session.is_none() && !self.signed_out && self.form.is_none()
     }
 
     /// What its forms are bound to, if it has been given that.
@@ -227,6 +233,13 @@ pub(super) fn see_other(location: &str) -> Result<Reply, OAuthError> {
         HeaderValue::from_static("no-referrer"),
     ));
     Ok(reply.with(LOCATION, location))
+}
+
+/// The form as a query that asks the same.
+pub(super) fn query(form: &Form<'_>) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form.pairs())
+        .finish()
 }
 
 /// The answer to the client, by way of the browser.

@@ -3,7 +3,7 @@
 
 use http::{Method, StatusCode};
 
-use super::browser::{Browser, see_other, show, shown, trouble};
+use super::browser::{Browser, query, see_other, show, shown, trouble};
 use super::interaction::{Interaction, Kinds};
 use super::session::Current;
 use crate::authorization::Answer as Response;
@@ -42,11 +42,9 @@ impl Endpoint for Logout {
     }
 
     fn draw(&self, server: &Server, request: &Request, error: &OAuthError) -> Reply {
-        // A client gets what clients get.
+        // A client gets what clients get, whatever is wrong with its form.
         let by_client = request.method == Method::POST
-            && request
-                .form()
-                .is_ok_and(|form| form.value("refresh_token").is_some());
+            && url::form_urlencoded::parse(&request.body).any(|(name, _)| name == "refresh_token");
         if by_client {
             Reply::from(error)
         } else {
@@ -99,16 +97,10 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
                 None => visit.decide(&mut browser, &asked, &form).await,
             }
         }
-        // A form that another site posted comes without the session's cookie, which browsers send along with
-        // a GET.
-        None if posted && browser.session.is_none() => {
+        // A form that another site posted comes without cookies, which browsers send along with a GET.
+        None if posted && browser.has_nothing() => {
             visit.read(&form)?;
-            let sealed = Interaction::begin(server, Kinds::Logout, &form, now).sealed(
-                server,
-                &mut browser,
-                now,
-            )?;
-            see_other(&format!("logout?interaction={sealed}"))
+            see_other(&format!("logout?{}", query(&form)))
         }
         None => {
             let asked = visit.read(&form)?;
@@ -232,6 +224,17 @@ impl Visit<'_> {
             return_refused: asked.return_refused,
         };
         let status = if asked.return_refused {
+            tracing::warn!(
+                request = &*self.request.id,
+                endpoint = "logout",
+                status = StatusCode::BAD_REQUEST.as_u16(),
+                client_id = asked
+                    .client
+                    .as_ref()
+                    .map(|client| client.client_id().as_str()),
+                cause = "the post_logout_redirect_uri is none that is registered for the client",
+                "the user is asked, and will not be sent there"
+            );
             StatusCode::BAD_REQUEST
         } else {
             StatusCode::OK
