@@ -182,8 +182,9 @@ fn unmet() -> OAuthError {
     )
 }
 
-/// Everything that the user agrees to, as one scope: scope, claims by name, resources, each with its kind. None
-/// of these has a blank in it; nothing where one has a character that no scope may have, so that the user is asked each time.
+/// Everything that the user agrees to, as one scope: scope, claims by name, resources, each with its kind. Nothing
+/// where one has a character that no scope token may have, so that the user is asked each time: what stands behind
+/// a blank would be agreed to as something of its own.
 pub fn agreement(request: &AuthorizationRequest) -> Option<Scope> {
     let claims = request.claims();
     let names = claims.id_token.iter().chain(&claims.userinfo);
@@ -195,6 +196,9 @@ pub fn agreement(request: &AuthorizationRequest) -> Option<Scope> {
     let names = names.map(|name| ("claim:", name.as_str()));
     let mut all = String::new();
     for (kind, name) in scopes.chain(names).chain(resources) {
+        if name.contains(' ') {
+            return None;
+        }
         all.push_str(kind);
         all.push_str(name);
         all.push(' ');
@@ -574,10 +578,21 @@ mod tests {
                 "scope=openid&claims=%7B%22userinfo%22%3A%7B%22email%22%3Anull%7D%7D",
                 consent.clone(),
             ),
-            ("scope=openid&resource=https%3A%2F%2Fapi.example", consent),
+            (
+                "scope=openid&resource=https%3A%2F%2Fapi.example",
+                consent.clone(),
+            ),
         ] {
             assert_eq!(asks(parameters, &one, false), expected, "{parameters}");
         }
+        // A claim's name with blanks in it is not agreed to as what else it may spell.
+        let spelled = "scope=openid&claims=%7B%22userinfo%22%3A%7B%22x+scope%3Ab%22%3Anull%7D%7D";
+        one.allow(
+            "asks",
+            &Scope::parse("scope:openid claim:x scope:b").expect("a scope"),
+        );
+        assert_eq!(asks(spelled, &one, false), consent);
+        assert_eq!(asks(spelled, &one, true), Ok(answer("silver")));
         let own = told("own", "scope=openid+a&prompt=consent", Some(&one), |_| {});
         assert_eq!(own, Ok(Step::Consent));
     }

@@ -37,6 +37,7 @@ use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::documents::RemoteDocuments;
 use crate::record::{Changes, Key, Record};
 use crate::store::{Store, StoreError};
+use crate::token::family::Family;
 use crate::token::read::{Live, Recognised, is_random, recognise};
 use crate::user::{AcrMap, Levels, Users};
 pub use message::{Reply, Request};
@@ -140,6 +141,18 @@ pub struct Trust {
     pub users: Arc<Users>,
     /// What makes a certificate a verified one.
     pub belief: Belief,
+}
+
+impl Trust {
+    /// Whether those whom a token is about are still there: a client that is registered no more takes its tokens
+    /// with it, and so does a user who is one of `--users` no more.
+    fn keeps(&self, live: &Live) -> bool {
+        let is_known = |family: &Family| {
+            let user = self.users.find(&family.username);
+            !family.local || user.is_some_and(|user| user.sub() == family.subject)
+        };
+        self.clients.find(live.client_id().as_str()).is_some() && live.family().is_none_or(is_known)
+    }
 }
 
 /// Everything that answering needs. Built once, in `main`, and handed down.
@@ -270,9 +283,8 @@ impl Server {
         };
         let records = self.records(recognised.keys(), now).await?;
         let live = recognised.resolve(&records, now);
-        // A client that is registered no more takes its tokens with it.
-        let clients = &self.trust.load().clients;
-        let live = live.filter(|live| clients.find(live.client_id().as_str()).is_some());
+        let trust = self.trust.load();
+        let live = live.filter(|live| trust.keeps(live));
         Ok(live.map(|live| (recognised, live)))
     }
 

@@ -47,6 +47,14 @@ impl Live {
             Self::Refresh(_, family) => &family.client_id,
         }
     }
+
+    /// The family that it is of, if a user gave it.
+    pub fn family(&self) -> Option<&Family> {
+        match self {
+            Self::Access(_, family) => family.as_ref(),
+            Self::Refresh(_, family) => Some(family),
+        }
+    }
 }
 
 /// Whether that text looks like an opaque access token of ours.

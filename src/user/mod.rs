@@ -138,8 +138,13 @@ impl Users {
 
     /// Whether that is the user's password, as [`password::verify`]; an unknown user costs what most users
     /// of this file cost.
-    pub fn verify_password(&self, user: Option<&User>, password: &str) -> bool {
-        password::verify_or(user, password, &self.stand_in)
+    pub fn verify_password(
+        &self,
+        user: Option<&User>,
+        password: &str,
+        memory: &mut password::Memory,
+    ) -> bool {
+        password::verify_or(user, password, &self.stand_in, memory)
     }
 
     /// Whether anybody has a password.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::hint::black_box;
 
 use argon2::password_hash::phc::PasswordHash as PhcString;
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use subtle::ConstantTimeEq as _;
@@ -69,6 +69,40 @@ impl Cost {
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "m={},t={},p={}", self.memory, self.passes, self.lanes)
+    }
+}
+
+/// Memory to hash in, to be used again and again: allocators keep what is given back for each thread apart, and
+/// so many pieces of this size add up to gigabytes.
+#[derive(Default)]
+pub struct Memory(Vec<Block>);
+
+impl Memory {
+    /// How many blocks of 1 KiB are kept from one password to the next: enough for new hashes and for dearer ones,
+    /// but not for the dearest that are read.
+    const KEPT: usize = 64 * 1024;
+
+    /// That many blocks, whatever is in them.
+    fn of(&mut self, blocks: usize) -> &mut [Block] {
+        if self.0.len() < blocks {
+            // The old ones go first, and are not copied.
+            self.0 = Vec::new();
+            self.0.resize(blocks, Block::default());
+        }
+        &mut self.0[..blocks]
+    }
+
+    /// Gives back what is too much to keep.
+    pub fn shrink(&mut self) {
+        if self.0.len() > Self::KEPT {
+            self.0 = Vec::new();
+        }
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Memory({} KiB)", self.0.len())
     }
 }
 
@@ -138,11 +172,17 @@ impl PasswordHash {
     }
 
     /// Whether it is the hash of that password, which takes the time and memory that it is to take.
-    fn is_of(&self, password: &str) -> bool {
+    fn is_of(&self, password: &str, memory: &mut Memory) -> bool {
         let mut found = Zeroizing::new(vec![0; self.hash.len()]);
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, self.params.clone());
         let prepared = prepared(password);
-        let hashed = argon2.hash_password_into(prepared.as_bytes(), &self.salt, &mut found);
+        let blocks = memory.of(self.params.block_count());
+        let hashed = argon2.hash_password_into_with_memory(
+            prepared.as_bytes(),
+            &self.salt,
+            &mut found,
+            blocks,
+        );
         hashed.is_ok() && found.ct_eq(&self.hash).into()
     }
 }
@@ -178,16 +218,22 @@ impl Cost {
 ///
 /// A password above 1024 octets is nobody's and costs nothing, whoever the user is.
 pub fn verify(user: Option<&User>, password: &str) -> bool {
-    verify_or(user, password, &PasswordHash::default())
+    let stand_in = PasswordHash::default();
+    verify_or(user, password, &stand_in, &mut Memory::default())
 }
 
 /// The same with what is hashed for whoever has no password.
-pub(super) fn verify_or(user: Option<&User>, password: &str, stand_in: &PasswordHash) -> bool {
+pub(super) fn verify_or(
+    user: Option<&User>,
+    password: &str,
+    stand_in: &PasswordHash,
+    memory: &mut Memory,
+) -> bool {
     if password.is_empty() || password.len() > LONGEST {
         return false;
     }
     let known = user.and_then(|user| user.password.as_ref());
-    let same = black_box(known.unwrap_or(stand_in)).is_of(password);
+    let same = black_box(known.unwrap_or(stand_in)).is_of(password, memory);
     // What a stand-in is the hash of is nobody's password.
     black_box(same) & known.is_some()
 }
@@ -356,6 +402,19 @@ mod tests {
             password: None,
             ..user(REFERENCE)
         };
+        // Memory that was used before, for less and for more, is as good as new.
+        let mut memory = Memory::default();
+        let cheap = PasswordHash::stand_in(Cost {
+            memory: 64,
+            passes: 1,
+            lanes: 1,
+        });
+        let alice = user(REFERENCE);
+        for stand_in in [cheap.expect("a cost"), PasswordHash::default()] {
+            assert!(!verify_or(None, "password", &stand_in, &mut memory));
+            assert!(verify_or(Some(&alice), "password", &stand_in, &mut memory));
+            memory.shrink();
+        }
         assert!(!verify(None, "password"));
         assert!(!verify(Some(&nobody), "password"));
         let long = "x".repeat(LONGEST + 1);

@@ -16,6 +16,9 @@ use crate::token::family::FamilyId;
 /// every one there is.
 const MOST: usize = 500;
 
+/// How many of them one client may have.
+const MOST_OF_A_CLIENT: usize = 100;
+
 /// What the cookie says once somebody has signed out: nobody is signed in again before they say so.
 pub const SIGNED_OUT: &str = "out";
 
@@ -246,9 +249,17 @@ impl Session {
         }
     }
 
-    /// Remembers what it gave; with one too many the oldest ends.
+    /// Remembers what it gave; with one too many the oldest ends, of the client that has too many rather than of
+    /// another: a client that asks again and again ends nobody's authorizations but its own.
     pub fn give(&mut self, issuer: &str, given: Given, mut changes: Changes) -> Changes {
+        let client_id = given.client_id.clone();
         self.given.push(given);
+        let is_its = |given: &Given| given.client_id == client_id;
+        if self.given.iter().filter(|given| is_its(given)).count() > MOST_OF_A_CLIENT
+            && let Some(oldest) = self.given.iter().position(is_its)
+        {
+            changes = changes.delete(self.given.remove(oldest).family.key(issuer));
+        }
         while self.given.len() > MOST {
             changes = changes.delete(self.given.remove(0).family.key(issuer));
         }
@@ -262,7 +273,8 @@ impl Session {
         })
     }
 
-    /// The record. It outlives the session for as long as refresh tokens may, so that logout finds them.
+    /// The record. It outlives the session for as long as refresh tokens may, so that logout finds them; one that
+    /// gave nothing does not.
     ///
     /// # Errors
     /// The library cannot write it.
@@ -273,15 +285,98 @@ impl Session {
         now: Timestamp,
     ) -> Result<Record, serde_json::Error> {
         let browser = self.began.after(limits.absolute);
-        let tokens = now.after(refresh_token_ttl);
+        let expires = if self.given.is_empty() {
+            browser
+        } else {
+            browser.max(now.after(refresh_token_ttl))
+        };
         Ok(Record {
             value: serde_json::to_vec(self)?,
-            expires: Some(browser.max(tokens)),
+            expires: Some(expires),
         })
     }
 
     fn knows(&self, cookie: &SessionCookie) -> bool {
         let digest = cookie.digest().to_base64url();
         subtle::ConstantTimeEq::ct_eq(digest.as_bytes(), self.secret.as_bytes()).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Operation;
+    use crate::user::Method;
+
+    const NOW: Timestamp = Timestamp::from_unix(1_000_000);
+    const LIMITS: Limits = Limits {
+        idle: Lifetime::from_seconds(600),
+        absolute: Lifetime::from_seconds(3_600),
+    };
+
+    fn session() -> Session {
+        let id = SessionId::mint(&Secret::new("s".repeat(43)));
+        let user = SignedIn {
+            username: "u".into(),
+            subject: "u".into(),
+            local: false,
+            factors: Factors {
+                method: Method::Header,
+                totp: false,
+            },
+        };
+        Session::begin(
+            &SessionCookie::new(id, Secret::new("t".repeat(43))),
+            user,
+            NOW,
+        )
+    }
+
+    fn given(number: usize, client_id: &str) -> Given {
+        Given {
+            family: FamilyId::parse(&format!("{number:022}")).expect("a name"),
+            client_id: client_id.into(),
+        }
+    }
+
+    /// Whoever asks again and again ends nothing that others were given.
+    #[test]
+    fn one_client_does_not_end_what_another_was_given() {
+        let mut session = session();
+        let mut ended = 0;
+        let first = session.give("i", given(0, "first"), Changes::none());
+        assert!(first.is_empty());
+        for number in 1..=2 * MOST {
+            let changes = session.give("i", given(number, "greedy"), Changes::none());
+            for (key, operation) in changes.operations() {
+                assert!(matches!(operation, Operation::Delete));
+                assert_eq!(
+                    *key,
+                    given(number - MOST_OF_A_CLIENT, "greedy").family.key("i")
+                );
+                ended += 1;
+            }
+        }
+        assert_eq!(ended, 2 * MOST - MOST_OF_A_CLIENT);
+        assert_eq!(session.given[0], given(0, "first"));
+        // Many clients together still end the oldest.
+        for number in 0..MOST {
+            let _ = session.give("i", given(number, &format!("c{number}")), Changes::none());
+        }
+        assert_eq!(session.given.len(), MOST);
+        assert!(!session.given.contains(&given(0, "first")));
+    }
+
+    #[test]
+    fn the_record_stays_for_what_was_given() {
+        let mut session = session();
+        let refresh = Lifetime::from_seconds(30 * 86_400);
+        let ends = |session: &Session| {
+            let record = session.record(LIMITS, refresh, NOW).expect("a record");
+            record.expires
+        };
+        assert_eq!(ends(&session), Some(NOW.after(LIMITS.absolute)));
+        let _ = session.give("i", given(1, "c"), Changes::none());
+        assert_eq!(ends(&session), Some(NOW.after(refresh)));
     }
 }

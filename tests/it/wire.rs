@@ -79,6 +79,7 @@ const HEADERS: &[&str] = &[
     "access-control-allow-headers",
     "access-control-allow-methods",
     "access-control-allow-origin",
+    "access-control-expose-headers",
     "access-control-max-age",
     "allow",
     "cache-control",

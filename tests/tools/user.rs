@@ -30,8 +30,12 @@ fn a_hash_goes_into_users_json() {
         assert_eq!(ran.err, "");
         let users = users(&json!({"password_hash": ran.out.trim_end()}));
         let alice = users.find("alice").map(AsRef::as_ref);
-        assert!(users.verify_password(alice, password), "{input:?}");
-        assert!(!users.verify_password(alice, "wrong"));
+        let mut memory = certbound::user::password::Memory::default();
+        assert!(
+            users.verify_password(alice, password, &mut memory),
+            "{input:?}"
+        );
+        assert!(!users.verify_password(alice, "wrong", &mut memory));
         assert!(users.remarks().is_empty());
     }
     let hash = |input: &[u8]| run(&["user", "hash-password"], input).expect(0, "", "").out;

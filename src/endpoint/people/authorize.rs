@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method as HttpMethod;
 
 use super::automatic::automatic;
-use super::browser::{Browser, carried, see_other, trouble};
+use super::browser::{Browser, carried, query, see_other, trouble};
 use super::interaction::{Interaction, Kinds};
 use super::pages::{consent_page, second_factor_page, sign_in_page};
 use super::session::{Current, Named};
@@ -17,11 +17,12 @@ use crate::endpoint::{Answer, Endpoint, Reply, Request, Server, Trust};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
 use crate::oauth::profile::Profile;
+use crate::oauth::secret::Digest;
 use crate::oauth::time::Timestamp;
 use crate::store::StoreError;
 use crate::token::id_token;
 use crate::user::AcrMap;
-use crate::user::session::SignedIn;
+use crate::user::session::{Session, SignedIn};
 
 /// How long a sealed request may be to travel in a URL: web servers take 8 kB, but nginx by default has no more
 /// than 4 kB for the whole header of an answer that redirects there.
@@ -121,17 +122,25 @@ async fn visited(visit: &mut Visit<'_>) -> Result<Reply, OAuthError> {
         };
     }
     let interaction = begin(visit, &form).await?;
-    if posted && comes_from_elsewhere(visit) && read(visit, &interaction)?.is_ok() {
-        return go_on(visit, interaction).await;
+    if posted && visit.browser.keeps_cookies_back(request) && read(visit, &interaction)?.is_ok() {
+        return ask_again(visit, interaction, &form).await;
     }
     proceed(visit, interaction, false).await
 }
 
-/// Whether a form may have been posted by a page of another site, in which case browsers keep the session's
-/// cookie to themselves: the request goes on by GET, to which they give it.
-fn comes_from_elsewhere(visit: &Visit<'_>) -> bool {
-    let named = Named::of(visit.trust, visit.request, visit.now);
-    visit.browser.session.is_none() && named.automatic(visit.server).is_none()
+/// A form may have been posted by a page of another site, in which case browsers keep every cookie to themselves:
+/// who is signed in, that somebody has signed out, and what forms are bound to. So nothing is decided, and no
+/// cookie set over another, before the same is asked by GET, to which they give them.
+async fn ask_again(
+    visit: &mut Visit<'_>,
+    interaction: Interaction,
+    form: &Form<'_>,
+) -> Result<Reply, OAuthError> {
+    let query = query(form);
+    if query.len() > URL {
+        return go_on(visit, interaction).await;
+    }
+    see_other(&format!("authorize?{query}"))
 }
 
 /// The request as it came, or as it was pushed.
@@ -151,7 +160,8 @@ async fn begin(visit: &Visit<'_>, form: &Form<'_>) -> Result<Interaction, OAuthE
     Ok(interaction)
 }
 
-/// Goes on with a request as far as that is possible without the user.
+/// Goes on with a request as far as that is possible without the user. `agreed`: somebody just said so, on a page
+/// that may have been for somebody else.
 pub(super) async fn proceed(
     visit: &mut Visit<'_>,
     mut interaction: Interaction,
@@ -183,6 +193,11 @@ pub(super) async fn proceed(
             Err(StoreError::Conflict(_)) => continue,
             Err(error) => return Err(error.into()),
         };
+        // Whoever agrees must be the one who was asked, after all that may have changed who is here.
+        let agreed = agreed
+            && current.as_ref().is_some_and(|current| {
+                interaction.asked.as_deref() == Some(&*question(&asked, &current.session))
+            });
         let step = decide(
             visit,
             &asked,
@@ -297,6 +312,22 @@ fn expected(
     })
 }
 
+/// What that user is asked to agree to, as a digest: a registration or a user that has changed since makes another
+/// question of it.
+pub(super) fn question(asked: &Asked, session: &Session) -> String {
+    let request = &asked.request;
+    let claims = request.claims();
+    let all = serde_json::json!([
+        session.subject,
+        asked.target.client().client_id().as_str(),
+        request.scope().as_str(),
+        request.resources(),
+        claims.id_token,
+        claims.userinfo,
+    ]);
+    Digest::of(all.to_string().as_bytes()).to_base64url()
+}
+
 /// What comes next.
 fn decide(
     visit: &Visit<'_>,
@@ -317,6 +348,9 @@ fn decide(
             .zip(session)
             .is_some_and(|(user, session)| user.username == session.username)
     };
+    let is_of = |subject: &Option<String>| {
+        subject.is_some() && subject.as_ref() == session.map(|session| &session.subject)
+    };
     let client = asked.target.client();
     let own = client
         .people()
@@ -328,8 +362,8 @@ fn decide(
         session,
         user: user.map(AsRef::as_ref),
         expected,
-        fresh: interaction.fresh,
-        selected: interaction.selected,
+        fresh: is_of(&interaction.fresh),
+        selected: is_of(&interaction.selected),
         agreed,
         certificate: is_theirs(&named.certificate),
         header: is_theirs(&named.header),

@@ -7,7 +7,7 @@ use crate::endpoint::{Server, Trust};
 use crate::record::Changes;
 use crate::store::StoreError;
 use crate::user::session::{Session, SignedIn};
-use crate::user::{Factors, Method, User};
+use crate::user::{Method, User};
 
 /// Signs in whom the web server names, where nobody is signed in and nothing speaks against it.
 pub(super) async fn automatic(
@@ -31,7 +31,7 @@ pub(super) async fn automatic(
             let replaced = |user: &&SignedIn| {
                 // The web server now says that somebody else is there than it said before.
                 current.session.factors.method == Method::Header
-                    && !interaction.fresh
+                    && interaction.fresh.as_ref() != Some(&current.session.subject)
                     && named.header.as_ref() == Some(*user)
                     && user.username != current.session.username
             };
@@ -72,18 +72,12 @@ pub(super) async fn automatic(
 fn stronger(server: &Server, asked: &Asked, current: &Current, named: &Named) -> Option<SignedIn> {
     let session = &current.session;
     let user = named.certificate.as_ref()?;
-    let factors = Factors {
-        totp: session.factors.totp,
-        ..user.factors
-    };
+    // A code of the second factor was given at another time, and is given again if it is needed.
     let levels = &server.settings.levels;
     let better = !asked.request.acr().values.is_empty()
         && user.username == session.username
-        && levels.of(factors) > levels.of(session.factors);
-    better.then(|| SignedIn {
-        factors,
-        ..user.clone()
-    })
+        && levels.of(user.factors) > levels.of(session.factors);
+    better.then(|| user.clone())
 }
 
 /// Whether a user who was one of `--users` still is.

@@ -2,14 +2,16 @@
 
 use http::StatusCode;
 use http::header::{
-    ACCEPT_LANGUAGE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE,
+    ACCEPT_LANGUAGE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER,
+    SET_COOKIE,
 };
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::authorization::Answer;
 use crate::client::registration::ClientRegistration;
 use crate::endpoint::{Reply, Request, Server};
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::form::Form;
 use crate::oauth::secret::Secret;
 use crate::page::{ClientShown, Language, Page, Problem, Shown};
 use crate::user::session::{SIGNED_OUT, SessionCookie};
@@ -51,6 +53,14 @@ impl Browser {
             form: form.map(|text| Secret::new(text.to_owned())),
             set: Vec::new(),
         }
+    }
+
+    /// Whether there is no cookie of ours although there may be some: a page of another site made the browser
+    /// send this. Browsers say so by `Origin` or `Sec-Fetch-Site`, in every form that they post.
+    pub(super) fn keeps_cookies_back(&self, request: &Request) -> bool {
+        let nothing = self.session.is_none() && !self.signed_out && self.form.is_none();
+        let tells = [ORIGIN, HeaderName::from_static("sec-fetch-site")];
+        nothing && tells.iter().any(|name| request.headers.contains_key(name))
     }
 
     /// What its forms are bound to, if it has been given that.
@@ -227,6 +237,13 @@ pub(super) fn see_other(location: &str) -> Result<Reply, OAuthError> {
         HeaderValue::from_static("no-referrer"),
     ));
     Ok(reply.with(LOCATION, location))
+}
+
+/// The form as a query that asks the same.
+pub(super) fn query(form: &Form<'_>) -> String {
+    form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(form.pairs())
+        .finish()
 }
 
 /// The answer to the client, by way of the browser.

@@ -26,13 +26,9 @@ pub(super) async fn step(
     match form.required("step")? {
         "password" => password(visit, interaction, &asked, form).await,
         "certificate" | "header" => named(visit, interaction, &asked, form).await,
-        "session" => {
-            let mut interaction = interaction;
-            interaction.selected = true;
-            go_on(visit, interaction).await
-        }
+        "session" => select(visit, interaction).await,
         "totp" => second_factor(visit, interaction, &asked, form).await,
-        "allow" => allow(visit, interaction).await,
+        "allow" => proceed(visit, interaction, true).await,
         "deny" => refuse(visit, &asked.target, &denied("the user did not agree")),
         "cancel" => refuse(visit, &asked.target, &denied("the user gave up signing in")),
         _ => Err(OAuthError::new(
@@ -137,7 +133,7 @@ async fn sign_in(
         match begun {
             Ok(_) => {
                 let mut interaction = interaction;
-                interaction.fresh = true;
+                interaction.fresh = Some(user.subject);
                 return go_on(visit, interaction).await;
             }
             Err(StoreError::Conflict(_)) => {}
@@ -201,15 +197,14 @@ async fn raise(
     }
 }
 
-/// Agrees, if it is still the one who was asked that does.
-async fn allow(visit: &mut Visit<'_>, interaction: Interaction) -> Result<Reply, OAuthError> {
+/// Goes on as who is signed in.
+async fn select(visit: &mut Visit<'_>, mut interaction: Interaction) -> Result<Reply, OAuthError> {
     let (current, _) = visit
         .server
         .session(&visit.browser, None, visit.now)
         .await?;
-    let agreed =
-        current.is_some_and(|current| interaction.asked.as_ref() == Some(&current.session.subject));
-    proceed(visit, interaction, agreed).await
+    interaction.selected = current.map(|current| current.session.subject);
+    go_on(visit, interaction).await
 }
 
 fn busy() -> OAuthError {

@@ -39,13 +39,13 @@ pub(super) struct Interaction {
     /// Whether there was a page, which could be sent twice.
     #[serde(rename = "s", default)]
     shown: bool,
-    /// Whether somebody signed in for it.
-    #[serde(rename = "r", default)]
-    pub(super) fresh: bool,
-    /// Whether somebody said to go on as who is signed in.
-    #[serde(rename = "a", default)]
-    pub(super) selected: bool,
-    /// Whom the page was for that asked to agree.
+    /// Who signed in for it, by `sub`: nobody else's session is fresh.
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub(super) fresh: Option<String>,
+    /// Who said to go on as who is signed in, by `sub`.
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    pub(super) selected: Option<String>,
+    /// Who was asked to agree, and to what: a digest.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub(super) asked: Option<String>,
 }
@@ -74,8 +74,8 @@ impl Interaction {
             pairs: pairs.collect(),
             pushed: None,
             shown: false,
-            fresh: false,
-            selected: false,
+            fresh: None,
+            selected: None,
             asked: None,
         }
     }

@@ -3,7 +3,7 @@
 
 use http::{Method, StatusCode};
 
-use super::browser::{Browser, see_other, show, shown, trouble};
+use super::browser::{Browser, query, see_other, show, shown, trouble};
 use super::interaction::{Interaction, Kinds};
 use super::session::Current;
 use crate::authorization::Answer as Response;
@@ -97,16 +97,10 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
                 None => visit.decide(&mut browser, &asked, &form).await,
             }
         }
-        // A form that another site posted comes without the session's cookie, which browsers send along with
-        // a GET.
-        None if posted && browser.session.is_none() => {
+        // A form that another site posted comes without cookies, which browsers send along with a GET.
+        None if posted && browser.keeps_cookies_back(request) => {
             visit.read(&form)?;
-            let sealed = Interaction::begin(server, Kinds::Logout, &form, now).sealed(
-                server,
-                &mut browser,
-                now,
-            )?;
-            see_other(&format!("logout?interaction={sealed}"))
+            see_other(&format!("logout?{}", query(&form)))
         }
         None => {
             let asked = visit.read(&form)?;

@@ -18,13 +18,14 @@ mod userinfo;
 
 pub(super) use assets::{Script, Stylesheet};
 pub(super) use authorize::Authorize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, mpsc};
 
 use crate::outbound::fetch::Outbound;
 use crate::page::Pages;
+use crate::user::password::Memory;
 
 pub use backchannel::{Farewell, farewells};
 pub(super) use browser::show;
@@ -38,7 +39,11 @@ pub struct People {
     /// What they see.
     pub pages: ArcSwap<Pages>,
     /// Places for those whose passwords are being hashed: each takes a core and its memory for a while.
-    hashing: Semaphore,
+    hashing: Arc<Semaphore>,
+    /// One more for those who have signed in from their browser before.
+    hashing_known: Arc<Semaphore>,
+    /// What they are hashed in.
+    memory: Arc<Mutex<Vec<Memory>>>,
     /// Calls clients that want to be told of a logout.
     outbound: Outbound,
     /// Who is to be told.
@@ -52,7 +57,9 @@ impl People {
         let (sender, receiver) = mpsc::channel(backchannel::WAITING);
         let people = Self {
             pages: ArcSwap::new(Arc::new(pages)),
-            hashing: Semaphore::new(places),
+            hashing: Arc::new(Semaphore::new(places)),
+            hashing_known: Arc::new(Semaphore::new(1)),
+            memory: Arc::default(),
             outbound,
             farewells: sender,
         };

@@ -1,6 +1,6 @@
 //! The pages of an authorization request, each with the request sealed into its forms.
 
-use super::authorize::{Asked, Visit};
+use super::authorize::{Asked, Visit, question};
 use super::browser::{show, shown};
 use super::interaction::Interaction;
 use super::session::{Current, Named};
@@ -73,7 +73,7 @@ pub(super) fn consent_page(
     asked: &Asked,
     session: Option<&Session>,
 ) -> Result<Reply, OAuthError> {
-    interaction.asked = session.map(|session| session.subject.clone());
+    interaction.asked = session.map(|session| question(asked, session));
     let sealed = interaction.sealed(visit.server, &mut visit.browser, visit.now)?;
     let request = &asked.request;
     let scopes: Vec<&str> = request.scope().tokens().collect();

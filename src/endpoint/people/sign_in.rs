@@ -1,7 +1,8 @@
 //! Passwords and one-time passwords: each attempt is counted before it is looked at, so that many at once
 //! are no more than one after another (RFC 6749 section 10.10, RFC 6238 section 5).
 
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::authorize::Visit;
@@ -13,7 +14,7 @@ use crate::record::{Changes, Condition, Key, Kind, Record};
 use crate::store::StoreError;
 use crate::user::session::SignedIn;
 use crate::user::throttle::{self, FORGOTTEN, Wait};
-use crate::user::{Factors, Method, User};
+use crate::user::{Factors, Method, User, password};
 
 /// How long a browser in which somebody signed in is told from those in which nobody has.
 const KNOWN: Lifetime = Lifetime::from_seconds(90 * 86_400);
@@ -52,12 +53,13 @@ pub(super) async fn password(
     };
     // Whoever signed in from this browser before is not kept waiting by what others do elsewhere.
     let known = name("browser", browser.expose());
-    let address = visit
-        .request
-        .presented
-        .address()
-        .map(|address| address.to_string());
-    let elsewhere = name("address", address.as_deref().unwrap_or_default());
+    let place = visit.request.presented.address().map(place);
+    let elsewhere = name("address", place.as_deref().unwrap_or_default());
+    if password.is_empty() || password.len() > password::LONGEST {
+        // It is nobody's, which costs nothing to say: nor does it make a record.
+        refused(visit, username, "the password is none, or longer than any");
+        return Ok(Err(LoginProblem::WrongPassword));
+    }
     let records = server
         .records(&[known.clone(), elsewhere.clone()], now)
         .await?;
@@ -68,25 +70,47 @@ pub(super) async fn password(
         (elsewhere.clone(), FORGOTTEN)
     };
     let record = records.into_iter().flatten().next();
-    if let Err(wait) = counted(visit, &key, record.as_ref(), lives).await? {
+    let too_many = |wait| {
         refused(visit, username, "there were too many attempts");
-        return Ok(Err(wait));
+        Ok(Err(wait))
+    };
+    // Who has to wait does not stand in the queue for it.
+    let before = throttle::before(record.as_ref().map(|record| record.value.as_slice()), now);
+    if let Err(wait) = before {
+        return too_many(seconds(wait));
     }
-    let permit = tokio::time::timeout(QUEUE, server.people.hashing.acquire()).await;
-    let Ok(Ok(_permit)) = permit else {
+    // Strangers, of whom there may be any number, do not stand in the way of those who were here before.
+    let places = if is_known {
+        &server.people.hashing_known
+    } else {
+        &server.people.hashing
+    };
+    let permit = tokio::time::timeout(QUEUE, Arc::clone(places).acquire_owned()).await;
+    let Ok(Ok(permit)) = permit else {
         return Err(OAuthError::new(
             ErrorCode::TemporarilyUnavailable,
             "too many people are signing in: try again in a moment",
         ));
     };
+    // Counted only now, so that there are no more records of strangers than passwords can be hashed.
+    if let Err(wait) = counted(visit, &key, record.as_ref(), lives).await? {
+        return too_many(wait);
+    }
     let users = Arc::clone(&visit.trust.users);
+    let memories = Arc::clone(&server.people.memory);
     let (name, text) = (
         username.to_owned(),
         zeroize::Zeroizing::new(password.to_owned()),
     );
     let verified = tokio::task::spawn_blocking(move || {
+        // Whoever hangs up does not give the place to another while the core and the memory are still in use.
+        let _permit = permit;
+        let kept = || memories.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memory = kept().pop().unwrap_or_default();
         let user = users.find(&name).cloned();
-        let right = users.verify_password(user.as_deref(), &text);
+        let right = users.verify_password(user.as_deref(), &text, &mut memory);
+        memory.shrink();
+        kept().push(memory);
         user.filter(|_| right)
     });
     let user = verified.await.map_err(|error| {
@@ -182,9 +206,6 @@ async fn counted(
     lives: Lifetime,
 ) -> Result<Result<(), LoginProblem>, OAuthError> {
     let now = visit.now;
-    let seconds = |Wait(time): Wait| LoginProblem::Wait {
-        seconds: time.seconds().max(1),
-    };
     let counted = match throttle::before(record.map(|record| record.value.as_slice()), now) {
         Ok(value) => Record {
             value,
@@ -206,6 +227,24 @@ async fn counted(
     }
 }
 
+fn seconds(Wait(time): Wait) -> LoginProblem {
+    LoginProblem::Wait {
+        seconds: time.seconds().max(1),
+    }
+}
+
+/// Whose attempts are counted together: an address, of IPv6 the network that one subscriber has to itself
+/// (RFC 6177 section 2).
+fn place(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let network = u128::from(address) & !u128::from(u64::MAX);
+            format!("{}/64", Ipv6Addr::from(network))
+        }
+    }
+}
+
 /// Names that are looked up alike are counted alike; any other only makes a bucket of its own.
 fn folded(username: &str) -> String {
     use unicode_normalization::UnicodeNormalization as _;
@@ -222,4 +261,22 @@ fn refused(visit: &Visit<'_>, username: &str, cause: &str) {
         address = visit.request.presented.address().map(tracing::field::display),
         cause,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places() {
+        for (address, expected) in [
+            ("192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+            ("2001:db8:1:2:ffff::9", "2001:db8:1:2::/64"),
+            ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ] {
+            let address: IpAddr = address.parse().expect("an address");
+            assert_eq!(place(address), expected);
+        }
+    }
 }

@@ -26,11 +26,12 @@ fn a_whole_user() {
     assert_eq!((alice.username(), alice.sub()), ("alice", "248289761001"));
     assert_eq!(alice.claims()["address"]["country"], "NO");
     assert!(alice.has_password() && alice.has_totp());
-    assert!(users.verify_password(Some(alice), "password"));
-    assert!(!users.verify_password(None, "password"));
+    let mut memory = crate::user::password::Memory::default();
+    assert!(users.verify_password(Some(alice), "password", &mut memory));
+    assert!(!users.verify_password(None, "password", &mut memory));
     let bob = users.find("bob").expect("bob");
     assert!(bob.sub() == "bob" && !bob.has_password() && !bob.has_totp());
-    assert!(!users.verify_password(Some(bob), "password"));
+    assert!(!users.verify_password(Some(bob), "password", &mut memory));
     for name in ["Zo\u{eb}", "Zoe\u{308}"] {
         let zoe = users.find(name).expect("composed or not");
         assert_eq!(zoe.username(), "Zo\u{eb}");
