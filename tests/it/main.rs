@@ -17,6 +17,7 @@ mod browser;
 mod chain;
 mod code;
 mod consent;
+mod discovery;
 mod fapi;
 mod fastcgi_client;
 mod fcgi;
