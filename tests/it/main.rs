@@ -41,6 +41,7 @@ mod pass;
 mod people;
 mod pkce;
 mod pki;
+mod redirect;
 mod refresh;
 mod regression;
 mod reload;
