@@ -9,6 +9,7 @@
 
 mod application;
 mod assertion;
+mod attacks;
 mod authorize;
 mod believed;
 mod binding;
