@@ -134,6 +134,8 @@ async fn ask_again(
 ) -> Result<Reply, OAuthError> {
     let query = query(form);
     if query.len() > IN_URL {
+        // Too long for that. Whoever may have signed out is not signed in unasked.
+        visit.browser.signed_out = true;
         return go_on(visit, interaction).await;
     }
     see_other(&format!("authorize?{query}"))
