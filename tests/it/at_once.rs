@@ -18,7 +18,7 @@ fn at_once(request: &Request<'_>) -> Vec<Response> {
     let place = request.server.place.clone();
     let octets = request.octets();
     let barrier = Barrier::new(MANY);
-    std::thread::scope(|scope| {
+    let answers: Vec<Response> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..MANY)
             .map(|_| {
                 scope.spawn(|| {
@@ -33,7 +33,13 @@ fn at_once(request: &Request<'_>) -> Vec<Response> {
             .into_iter()
             .map(|one| one.join().expect("no panic"))
             .collect()
-    })
+    });
+    if answers.iter().any(|answer| answer.status >= 500) {
+        let log = request.server.log();
+        let said: Vec<&str> = log.lines().filter(|line| line.contains("status=5")).collect();
+        panic!("{said:?}");
+    }
+    answers
 }
 
 /// One success at most, and every other answer a refusal as it ought to be.
