@@ -10,6 +10,7 @@
 mod application;
 mod assertion;
 mod at_once;
+mod attacks;
 mod authorize;
 mod believed;
 mod binding;

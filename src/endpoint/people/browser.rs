@@ -26,6 +26,10 @@ const FORM: &str = "__Host-certbound.form";
 /// How long a browser is known.
 const KNOWN: &str = "; Max-Age=34560000";
 
+/// How long a request may be to travel in a URL: web servers take 8 kB, but nginx by default has no more than 4 kB
+/// for the whole header of an answer that redirects there.
+pub(super) const IN_URL: usize = 3_000;
+
 /// What every cookie of ours says.
 const ATTRIBUTES: &str = "; Path=/; Secure; HttpOnly; SameSite=Lax";
 

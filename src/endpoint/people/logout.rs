@@ -3,7 +3,7 @@
 
 use http::{Method, StatusCode};
 
-use super::browser::{Browser, query, see_other, show, shown, trouble};
+use super::browser::{Browser, IN_URL, query, see_other, show, shown, trouble};
 use super::interaction::{Interaction, Kinds};
 use super::session::Current;
 use crate::authorization::Answer as Response;
@@ -99,8 +99,21 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         }
         // A form that another site posted comes without cookies, which browsers send along with a GET.
         None if posted && browser.keeps_cookies_back(request) => {
-            visit.read(&form)?;
-            see_other(&format!("logout?{}", query(&form)))
+            let asked = visit.read(&form)?;
+            let mut again = query(&form);
+            if again.len() > IN_URL {
+                // Without the hint the user is asked, and the client is known all the same.
+                let client_id = asked
+                    .client
+                    .as_ref()
+                    .map(|client| client.client_id().as_str());
+                let kept = form
+                    .pairs()
+                    .filter(|(name, _)| !matches!(*name, "id_token_hint" | "client_id"))
+                    .chain(client_id.map(|id| ("client_id", id)));
+                again = query(&Form::from_pairs(kept)?);
+            }
+            see_other(&format!("logout?{again}"))
         }
         None => {
             let asked = visit.read(&form)?;
