@@ -12,6 +12,32 @@ use crate::oauth::response::{ResponseMode, ResponseType};
 use crate::oauth::scope::Scope;
 use crate::oauth::time::Lifetime;
 
+/// Every parameter that is looked at, be it to refuse it. Any other is ignored (RFC 6749 section 3.1), and so
+/// nobody need keep it.
+pub const PARAMETERS: &[&str] = &[
+    "acr_values",
+    "claims",
+    "client_id",
+    "code_challenge",
+    "code_challenge_method",
+    "dpop_jkt",
+    "id_token_hint",
+    "login_hint",
+    "max_age",
+    "nonce",
+    "prompt",
+    "redirect_uri",
+    "registration",
+    "request",
+    "request_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+    "ui_locales",
+];
+
 /// How long a value may be, in octets. Those that are not here are read into something smaller.
 const LONGEST: &[(&str, usize)] = &[
     ("state", LONGEST_STATE),
