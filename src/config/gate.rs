@@ -10,6 +10,7 @@ use crate::oauth::issuer::Issuer;
 use crate::oauth::scope::Scope;
 use crate::oauth::secret::Secret;
 use crate::oauth::time::Lifetime;
+use crate::user::AcrMap;
 
 use super::finding::{Fault, Finding, Source, shown};
 use super::secret_file;
@@ -115,7 +116,7 @@ impl GateSettings {
             audience: self.audience.clone(),
             scopes: self.scopes.clone(),
             acr: self.acr.clone(),
-            levels: self.levels.clone(),
+            levels: self.levels.clone().into(),
             max_age: self.max_age,
             sessions,
         })
@@ -135,6 +136,15 @@ impl GateSettings {
             session_secrets,
             ..self.clone()
         })
+    }
+
+    /// With this server's names for levels, where it has none of its own and no other issuer's tokens come.
+    pub(super) fn with_levels(mut self, issuer: &Issuer, names: &AcrMap) -> Self {
+        if self.levels.is_empty() && self.others(issuer).next().is_none() {
+            let owned = names.iter().map(|(acr, level)| (acr.to_owned(), level));
+            self.levels = owned.collect();
+        }
+        self
     }
 
     /// The issuers that are not this server.

@@ -192,7 +192,11 @@ impl Settings {
         let log_format = reader.value("log-format", LogFormat::parse);
         let log_level = reader.value("log-level", LogLevel::parse);
 
-        let gates = reader.gates(issuer.as_ref());
+        let mut gates = reader.gates(issuer.as_ref());
+        if let Some(issuer) = &issuer {
+            let named = gates.into_iter().map(|gate| gate.with_levels(issuer, &acr));
+            gates = named.collect();
+        }
         cross::addresses(reader, &listen, fcgi_listen.as_ref(), admin_listen.as_ref());
         cross::trust(
             reader,

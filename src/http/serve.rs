@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, HeaderName, HeaderValue,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, HeaderName,
+    HeaderValue, WWW_AUTHENTICATE,
 };
 use http::{Method, Response, StatusCode};
 use hyper::body::Incoming;
@@ -432,6 +433,13 @@ pub(super) fn respond(reply: Reply, cors: bool) -> Response<Body> {
     );
     if cors {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        if headers.contains_key(WWW_AUTHENTICATE) {
+            // Without this, scripts could not read why they were refused (RFC 6750 section 3).
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("WWW-Authenticate"),
+            );
+        }
     }
     response
 }

@@ -45,7 +45,10 @@ impl Keyring {
     pub async fn open(&self, now: Timestamp) -> Result<(KeySet, bool), KeyringError> {
         let found = self.read(now).await?;
         if !found.keys().is_empty() {
-            return Ok((found, false));
+            // In the store another instance may be making the others, or have ended before it had. What is in
+            // a folder is its owner's choice.
+            let begun = self.is_shared() && !missing(&found, now).is_empty();
+            return Ok((found, begun));
         }
         let begin = |keys: KeySet, now| match keys.keys() {
             [] => add_missing(keys, AT_ONCE, now),
@@ -446,13 +449,15 @@ mod tests {
                 missing(&begun, NOW).len() + AT_ONCE.len(),
                 SigningAlgorithm::ALL.len()
             );
+            // Whoever comes between makes the others as well, where nobody may have chosen to have so few.
             let (found, made) = keyring.open(NOW).await.expect("found");
-            assert!(found.is_same(&begun) && !made);
+            assert!(found.is_same(&begun) && made == keyring.is_shared());
             // One for each algorithm, and no more when asked again.
             let made = keyring.complete(NOW).await.expect("completed");
             assert_eq!(made.algorithms(NOW), SigningAlgorithm::ALL);
             let again = keyring.complete(NOW).await.expect("unchanged");
             assert!(again.is_same(&made));
+            assert!(!keyring.open(NOW).await.expect("found").1);
 
             let kid = made.keys()[0].key().kid().to_owned();
             let algorithm = made.keys()[0].key().algorithm();

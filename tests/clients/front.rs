@@ -19,19 +19,19 @@ pub(crate) struct Front {
 pub(crate) enum SignIn {
     /// Nothing: certbound asks them.
     Certbound,
-    /// Their passwords: `sign-in.conf`, with a user bob.
+    /// Their passwords: `sign-in.conf`, with the users bob and zoë.
     WebServer,
 }
 
 impl SignIn {
-    /// Puts the file with bob there.
+    /// Puts the file with them there.
     fn prepare(self, place: &Place, password: &str) {
         if self == Self::WebServer {
             let mut openssl = Command::new("openssl");
             openssl.args(["passwd", "-apr1", password]);
             let output = process::run("openssl", &mut openssl);
             let hash = String::from_utf8(output.stdout).expect("it prints text");
-            place.write("users.htpasswd", &format!("bob:{hash}"));
+            place.write("users.htpasswd", &format!("bob:{hash}zoë:{hash}"));
         }
     }
 }

@@ -256,6 +256,13 @@ const flows = {
     const again = page.html ? await browser.press(page, 'allow') : page
     const tokens = await client.authorizationCodeGrant(config, again.url, checks)
     assert.equal(decodeJwt(tokens.access_token).cnf, undefined)
+    // What a script of another origin may read, by which it learns that the token is no good.
+    const { userinfo_endpoint } = config.serverMetadata()
+    const headers = { authorization: 'Bearer wrong', origin: 'https://app.example.com' }
+    const refusal = await fetchWith()(userinfo_endpoint, { headers })
+    assert.match(refusal.headers.get('www-authenticate'), /^Bearer .*error="invalid_token"/)
+    assert.equal(refusal.headers.get('access-control-allow-origin'), '*')
+    assert.equal(refusal.headers.get('access-control-expose-headers'), 'WWW-Authenticate')
     const fresh = await client.refreshTokenGrant(config, tokens.refresh_token)
     assert.notEqual(fresh.refresh_token, tokens.refresh_token)
     await fails(client.refreshTokenGrant(config, tokens.refresh_token), 'invalid_grant', 400)
@@ -439,6 +446,11 @@ const flows = {
     assert.ok(page.html, 'a page asks')
     const returned = await browser.press(page, 'header')
     assert.equal((await client.authorizationCodeGrant(config, returned.url, last)).claims().sub, 'bob')
+    // A name in other letters than ASCII's, which web servers pass on as they are.
+    const zoe = new Browser([CALLBACK], { authorization: `Basic ${Buffer.from(`zoë:${given.password}`).toString('base64')}` })
+    const { checks: hers, parameters: asked } = await remembered(config, { scope: 'openid' })
+    const came = await zoe.open(client.buildAuthorizationUrl(config, asked))
+    assert.equal((await client.authorizationCodeGrant(config, came.url, hers)).claims().sub, 'z-1')
   },
 }
 

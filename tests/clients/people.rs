@@ -46,7 +46,7 @@ pub(crate) fn hex(secret: &str) -> String {
     octets.collect()
 }
 
-/// Alice, who has a second factor, and Carol, who has a certificate.
+/// Alice, who has a second factor, Carol, who has a certificate, and Zoë, whom the web server may know.
 pub(crate) fn users() -> Value {
     json!([{
         "username": "alice",
@@ -60,6 +60,10 @@ pub(crate) fn users() -> Value {
     }, {
         "username": "carol",
         "certificates": [{"subject_dn": "CN=ledger,O=Example,C=GB"}],
+    }, {
+        "username": "zoë",
+        "sub": "z-1",
+        "claims": {"name": "Zoë Æsop"},
     }])
 }
 

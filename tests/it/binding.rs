@@ -248,14 +248,8 @@ fn what_cannot_be_a_binding() {
         (App::tls("web"), json!(true)),
         (App::tls("web"), json!("")),
     ] {
-        let app = app.with("refresh_token_binding", binding.clone());
-        let output = World::peopled([&app]).run("check", &[]);
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{binding} for {}",
-            app.registration()
-        );
+        let app = app.with("refresh_token_binding", binding);
+        World::peopled([&app]).is_refused_for("refresh_token_binding");
     }
 }
 

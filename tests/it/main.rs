@@ -9,6 +9,7 @@
 
 mod application;
 mod assertion;
+mod at_once;
 mod attacks;
 mod authorize;
 mod believed;
@@ -17,6 +18,7 @@ mod browser;
 mod chain;
 mod code;
 mod consent;
+mod fapi;
 mod fastcgi_client;
 mod fcgi;
 mod gate;
@@ -28,9 +30,11 @@ mod jose;
 mod levels;
 mod limits;
 mod log;
+mod logout;
 mod metadata;
 mod names;
 mod other_issuer;
+mod outage;
 mod par;
 mod parameters;
 mod pass;
@@ -51,6 +55,7 @@ mod stores;
 #[path = "../support/mod.rs"]
 mod support;
 mod token;
+mod userinfo;
 mod verified;
 mod whoami;
 mod wire;

@@ -407,9 +407,44 @@ impl World {
         self.flag("--users", &path)
     }
 
+    /// Whether `check` finds nothing wrong, and what it says.
+    pub(crate) fn check(&self) -> (bool, String) {
+        let output = self.run("check", &["--listen", "unix:check.sock"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr);
+        let code = output.status.code();
+        assert!(matches!(code, Some(0 | 1)), "{code:?}: {said}");
+        (code == Some(0), said)
+    }
+
+    /// `check` refuses this and says which member or flag it is about.
+    #[track_caller]
+    pub(crate) fn is_refused_for(&self, what: &str) {
+        let (good, said) = self.check();
+        assert!(
+            !good && said.contains(what),
+            "{what} is not refused: {said}"
+        );
+    }
+
     /// Replaces the users of a world that runs.
     pub(crate) fn write_users(&self, users: &[Value]) {
         self.write("users.json.new", &json!(users).to_string());
         std::fs::rename(self.path("users.json.new"), self.path("users.json")).expect("renamed");
     }
+}
+
+#[test]
+fn what_the_tests_are_about_is_a_good_configuration() {
+    let apps = [
+        App::tls("tls"),
+        App::self_signed("self"),
+        App::key("key"),
+        App::secret("secret"),
+        App::public("public"),
+        App::public_bound("bound"),
+    ];
+    let world = World::peopled(&apps).flag("--client-address-header", "X-Real-IP");
+    let (good, said) = world.check();
+    assert!(good, "{said}");
 }

@@ -92,10 +92,7 @@ fn pk_02_pk_03_pk_09_policies_and_requests() {
     }
     // Nothing else is a policy.
     let app = App::tls("web").with("pkce", json!("sometimes"));
-    assert_eq!(
-        World::peopled([&app]).run("check", &[]).status.code(),
-        Some(1)
-    );
+    World::peopled([&app]).is_refused_for("pkce");
 }
 
 #[test]
@@ -111,13 +108,7 @@ fn pk_09_a_public_client_always_needs_s256() {
     Tokens::of(&app.redeems(&server, &back.code()).send());
     for policy in ["optional", "", "plain"] {
         let app = App::public("spa").with("pkce", json!(policy));
-        let world = World::peopled([&app]);
-        let output = world.run("check", &[]);
-        assert_eq!(
-            output.status.code(),
-            Some(1),
-            "{policy:?} for a public client"
-        );
+        World::peopled([&app]).is_refused_for("pkce");
     }
 }
 

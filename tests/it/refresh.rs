@@ -152,8 +152,7 @@ fn bcp_05_rotation_as_registered() {
     }
     // An unbound public client has nothing else that holds its tokens.
     let never = App::public("spa").with("refresh_token_rotation", json!("never"));
-    let output = World::peopled([&never]).run("check", &[]);
-    assert_eq!(output.status.code(), Some(1), "BCP-05");
+    World::peopled([&never]).is_refused_for("refresh_token_rotation");
 }
 
 #[test]

@@ -79,6 +79,7 @@ const HEADERS: &[&str] = &[
     "access-control-allow-headers",
     "access-control-allow-methods",
     "access-control-allow-origin",
+    "access-control-expose-headers",
     "access-control-max-age",
     "allow",
     "cache-control",
@@ -174,7 +175,8 @@ impl Response {
             assert_eq!(self.header("cache-control"), Some("public, max-age=300"));
         } else {
             assert_eq!(self.header("cache-control"), Some("no-store"), "{path}");
-            let is_for_browsers = (300..400).contains(&self.status)
+            let is_for_browsers = self.header("www-authenticate").is_some()
+                || (300..400).contains(&self.status)
                 || self.header("content-type") == Some("text/html; charset=utf-8");
             if !is_for_browsers {
                 assert_eq!(self.header("pragma"), Some("no-cache"), "{path}");
@@ -329,7 +331,7 @@ impl Response {
         if self.status == 405 {
             assert!(self.header("allow").is_some(), "405 without Allow");
         }
-        assert!(!self.body.contains("access_token"));
+        assert!(!self.body.contains("\"access_token\""));
     }
 
     /// Checks status and error code; gives the answer back for more.

@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("der_name", names),
         ("certificate", certificates(&pki)),
         ("form", lines(include_str!("../form.txt"))),
+        ("authorize", lines(include_str!("../authorize.txt"))),
         ("jwt", tokens(&fuzz.join("fixed"), &pki)?),
         ("clients_json", registrations(&pki)),
         ("fastcgi", questions(&pki)),

@@ -20,6 +20,8 @@ pub(super) enum Value {
     Text(&'static str),
     /// What is in this file of the folder.
     File(&'static str),
+    /// The same, where the command of an earlier step may have written the file anew, with a line's end.
+    Line(&'static str),
 }
 
 /// A request. Files and identities are named as they are in the folder.
@@ -41,6 +43,29 @@ pub(super) struct Ask {
     pub(super) forged: Option<(&'static str, &'static str)>,
     /// The form; without one the request is a GET.
     pub(super) form: &'static [(&'static str, Value)],
+    /// Whether the form is the query of a GET, as where a browser is sent.
+    pub(super) by_query: bool,
+    /// What of the answer is kept in which file, for later steps.
+    pub(super) keep: &'static [(Kept, &'static str)],
+}
+
+/// What of an answer may be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// The `code` to which the browser is sent.
+    Code,
+    /// This member of the JSON.
+    Member(&'static str),
+}
+
+impl Kept {
+    /// What `sed` finds it by, in one line and as its first group.
+    fn pattern(self) -> String {
+        match self {
+            Self::Code => r"^location:.*[?&]code=\([^&]*\).*".to_owned(),
+            Self::Member(name) => format!(r#".*"{name}":"\([^"]*\)".*"#),
+        }
+    }
 }
 
 impl Ask {
@@ -55,12 +80,14 @@ impl Ask {
             bearer: None,
             forged: None,
             form: &[],
+            by_query: false,
+            keep: &[],
         }
     }
 
     /// GET or POST.
     pub(super) const fn method(&self) -> Method {
-        if self.form.is_empty() {
+        if self.form.is_empty() || self.by_query {
             Method::GET
         } else {
             Method::POST
@@ -80,6 +107,9 @@ impl Ask {
         if let Some(name) = self.certificate {
             let _ = write!(first, " --cert {name}.crt --key {name}.key");
         }
+        if self.by_query {
+            first.push_str(" -G");
+        }
         let mut lines = vec![first, format!("{base}{}", self.path)];
         if let Some(client) = self.basic {
             lines.push(format!("-u \"{client}:$(cat {client}.secret)\""));
@@ -94,11 +124,16 @@ impl Ask {
             .form
             .iter()
             .map(|(name, value)| match value {
+                Value::Text(text) if text.contains(' ') => {
+                    format!("--data-urlencode \"{name}={text}\"")
+                }
                 Value::Text(text) => format!("-d {name}={text}"),
+                Value::Line(file) => format!("-d \"{name}=$(cat {file})\""),
                 Value::File(file) => format!("--data-urlencode {name}@{file}"),
             })
             .collect();
         lines.extend(form.chunks(2).map(|pair| pair.join(" ")));
+        lines.extend(self.keeping());
         let last = lines.len() - 1;
         for line in &mut lines[..last] {
             line.push_str(" \\");
@@ -107,6 +142,22 @@ impl Ask {
             line.insert_str(0, "  ");
         }
         lines
+    }
+
+    /// Shows the answer, and writes what is kept of it into its files.
+    fn keeping(&self) -> Vec<String> {
+        let several = self.keep.len() > 1;
+        let line = |(at, (kept, file)): (usize, &(Kept, &str))| {
+            // The whole line is shown, and held for the next pattern.
+            let (begin, before) = match (at, several) {
+                (0, false) => ("| sed -n", "p"),
+                (0, true) => ("| sed -n -e", "p;h"),
+                (_, _) => ("  -e", "g"),
+            };
+            let pattern = kept.pattern();
+            format!(r"{begin} '{before};s/{pattern}/\1/w {file}'")
+        };
+        self.keep.iter().enumerate().map(line).collect()
     }
 }
 
@@ -152,6 +203,33 @@ mod tests {
                 "curl -si --cacert ca.crt \\",
                 "  https://localhost:1/verify \\",
                 "  -H \"Authorization: Bearer $(cat t)\"",
+            ]
+        );
+        let ask = Ask {
+            form: &[("scope", Value::Text("a b")), ("code", Value::Line("f"))],
+            by_query: true,
+            keep: &[(Kept::Code, "f")],
+            ..Ask::front("/authorize")
+        };
+        assert_eq!(ask.method(), Method::GET);
+        assert_eq!(
+            ask.curl(base),
+            [
+                "curl -si --cacert ca.crt -G \\",
+                "  https://localhost:1/authorize \\",
+                "  --data-urlencode \"scope=a b\" -d \"code=$(cat f)\" \\",
+                r"  | sed -n 'p;s/^location:.*[?&]code=\([^&]*\).*/\1/w f'",
+            ]
+        );
+        let ask = Ask {
+            keep: &[(Kept::Member("x"), "f"), (Kept::Member("y"), "g")],
+            ..Ask::front("/token")
+        };
+        assert_eq!(
+            ask.curl(base)[2..],
+            [
+                r#"  | sed -n -e 'p;h;s/.*"x":"\([^"]*\)".*/\1/w f' \"#,
+                r#"    -e 'g;s/.*"y":"\([^"]*\)".*/\1/w g'"#,
             ]
         );
         let ask = Ask {

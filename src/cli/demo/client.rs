@@ -7,8 +7,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, WWW_AUTHENTICATE};
-use http::{Request, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderName, LOCATION, WWW_AUTHENTICATE};
+use http::{Method, Request, StatusCode};
 use http_body_util::Full;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
@@ -16,9 +16,9 @@ use rustls_pki_types::ServerName;
 use serde_json::Value as Json;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
-use url::form_urlencoded;
+use url::{Url, form_urlencoded};
 
-use super::ask::{Ask, To, Value};
+use super::ask::{Ask, Kept, To, Value};
 use super::folder::Folder;
 use super::pki::Pki;
 use super::wire;
@@ -49,6 +49,30 @@ pub(super) struct Reply {
     pub(super) subject: Option<String>,
     /// What it asks for otherwise: `WWW-Authenticate`.
     pub(super) challenge: Option<String>,
+    /// Where a browser is sent: `Location`.
+    pub(super) location: Option<String>,
+}
+
+impl Reply {
+    /// Where a browser is sent, without the query, and what the query says.
+    pub(super) fn sent_back(&self) -> Option<(String, Vec<(String, String)>)> {
+        let mut url = Url::parse(self.location.as_deref()?).ok()?;
+        let query = url.query_pairs().into_owned().collect();
+        url.set_query(None);
+        Some((url.into(), query))
+    }
+
+    /// What is to be kept of it.
+    pub(super) fn kept(&self, kept: Kept) -> Option<String> {
+        match kept {
+            Kept::Member(name) => Some(self.body.get(name)?.as_str()?.to_owned()),
+            Kept::Code => {
+                let (_, query) = self.sent_back()?;
+                let mut query = query.into_iter();
+                query.find_map(|(name, value)| (name == "code").then_some(value))
+            }
+        }
+    }
 }
 
 impl Client<'_> {
@@ -93,6 +117,7 @@ impl Client<'_> {
             status: response.status(),
             subject: header(HeaderName::from_static("x-auth-subject")),
             challenge: header(WWW_AUTHENTICATE),
+            location: header(LOCATION),
             body: serde_json::from_slice(response.body()).unwrap_or(Json::Null),
         })
     }
@@ -128,9 +153,24 @@ impl Client<'_> {
             To::Front => format!("localhost:{}", self.front.port()),
             To::Certbound => self.certbound.to_string(),
         };
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in ask.form {
+            match value {
+                Value::Text(text) => form.append_pair(name, text),
+                Value::File(file) | Value::Line(file) => {
+                    form.append_pair(name, &self.folder.read(file)?)
+                }
+            };
+        }
+        let mut form = form.finish();
+        let mut target = ask.path.to_owned();
+        if ask.by_query {
+            target.push('?');
+            target.push_str(&std::mem::take(&mut form));
+        }
         let mut request = Request::builder()
             .method(ask.method())
-            .uri(ask.path)
+            .uri(target)
             .header(HOST, host);
         if let Some(client) = ask.basic {
             let secret = self.folder.read(&format!("{client}.secret"))?;
@@ -145,20 +185,11 @@ impl Client<'_> {
             let pem = self.folder.read(&format!("{name}.crt"))?.replace('\n', " ");
             request = request.header(header, pem.trim());
         }
-        let mut body = String::new();
-        if !ask.form.is_empty() {
+        if ask.method() == Method::POST {
             request = request.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-            let mut form = form_urlencoded::Serializer::new(String::new());
-            for (name, value) in ask.form {
-                match value {
-                    Value::Text(text) => form.append_pair(name, text),
-                    Value::File(file) => form.append_pair(name, &self.folder.read(file)?),
-                };
-            }
-            body = form.finish();
         }
         request
-            .body(Full::new(Bytes::from(body)))
+            .body(Full::new(Bytes::from(form)))
             .map_err(|error| error.to_string())
     }
 }

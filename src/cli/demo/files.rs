@@ -1,4 +1,4 @@
-//! What is written into the folder: keys and certificates, secrets, registrations, and a configuration
+//! What is written into the folder: keys and certificates, secrets, registrations, users, and a configuration
 //! with which `certbound serve` does the same.
 
 use std::net::SocketAddr;
@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::folder::Folder;
 use super::pki::{Pki, subject_dn};
+use super::story::CALLBACK;
 use crate::cli::World;
 
 /// The resource server of the story.
@@ -53,6 +54,7 @@ pub(super) fn write(
     let shared = (world.mint)().expose().to_owned();
     folder.write("proxy.secret", &shared)?;
     folder.write("clients.json", &clients(pki, &digests)?)?;
+    folder.write("users.json", &users())?;
     folder.write(CONFIGURATION, &configuration(folder, places)?)?;
     Ok(shared)
 }
@@ -93,6 +95,17 @@ fn clients(pki: &Pki, digests: &[String]) -> Result<String, String> {
     "audience": ["{API}"]
   }},
   {{
+    "client_id": "client-web",
+    "client_name": "The app",
+    "token_endpoint_auth_method": "tls_client_auth",
+    "tls_client_auth_subject_dn": "{web}",
+    "grant_types": ["authorization_code", "refresh_token"],
+    "redirect_uris": ["{CALLBACK}"],
+    "scope": "openid profile",
+    "consent": false,
+    "audience": ["{API}"]
+  }},
+  {{
     "client_id": "api",
     "token_endpoint_auth_method": "client_secret_basic",
     "client_secret_sha256": "{api}",
@@ -102,8 +115,24 @@ fn clients(pki: &Pki, digests: &[String]) -> Result<String, String> {
 "#,
         a = subject_dn("client-a"),
         b = subject_dn("client-b"),
+        web = subject_dn("client-web"),
         x5c = STANDARD.encode(registered.der()),
     ))
+}
+
+/// Who may sign in, and by which certificate.
+fn users() -> String {
+    format!(
+        r#"[
+  {{
+    "username": "alice",
+    "certificates": [{{ "subject_dn": "{alice}" }}],
+    "claims": {{ "name": "Alice Example" }}
+  }}
+]
+"#,
+        alice = subject_dn("alice"),
+    )
 }
 
 fn configuration(folder: &Folder, places: &Places) -> Result<String, String> {
@@ -132,8 +161,9 @@ client_cert_encoding = \"rfc9440\"
 client_ca = {authority}
 verify_header = \"none\"
 
-# Clients, and where tokens and signing keys are kept.
+# Clients, people, and where tokens and signing keys are kept.
 clients = {clients}
+users = {users}
 store = {store}
 
 # Shows at /whoami what the web server forwarded and how it was understood.
@@ -146,6 +176,7 @@ log_format = \"json\"
         admin = quoted(places.admin.to_string())?,
         authority = file("ca.crt")?,
         clients = file("clients.json")?,
+        users = file("users.json")?,
         store = quoted(format!("file:{}", folder.file("state")))?,
     ))
 }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::ask::To;
 use super::client::Client;
 use super::files::{CONFIGURATION, LOG, Places};
-use super::story::{STORY, WHOAMI};
+use super::story::{WHOAMI, length};
 use super::tell::{command, paragraph};
 
 /// What runs where.
@@ -29,7 +29,7 @@ pub(super) fn introduce(client: &Client<'_>, out: &mut dyn Write) -> io::Result<
 
 /// How it went.
 pub(super) fn conclude(failed: &[usize], out: &mut dyn Write) -> io::Result<()> {
-    let all = STORY.len();
+    let all = length();
     if failed.is_empty() {
         return writeln!(out, "All {all} steps went as they must.");
     }

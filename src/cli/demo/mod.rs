@@ -10,6 +10,8 @@ mod files;
 mod folder;
 mod frame;
 mod front;
+mod judge;
+mod people;
 mod pki;
 mod story;
 mod tell;

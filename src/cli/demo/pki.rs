@@ -99,6 +99,9 @@ impl Pki {
                 Some(&issuer),
             )?,
             identity("self", &client("client-self", good)?, None)?,
+            identity("client-web", &client("client-web", good)?, Some(&issuer))?,
+            // A person, who has it in her browser.
+            identity("alice", &client("alice", good)?, Some(&issuer))?,
         ];
         Ok(Self {
             authority,
@@ -120,7 +123,7 @@ impl Pki {
     }
 }
 
-/// The subject of a client as its registration writes it (RFC 4514).
+/// The subject of a client or a user as the registration writes it (RFC 4514).
 pub(super) fn subject_dn(common_name: &str) -> String {
     format!("CN={common_name},O={ORGANISATION}")
 }

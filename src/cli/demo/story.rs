@@ -1,7 +1,37 @@
-//! The story: every request, and what must come of it.
+//! The story: every request, and what must come of it, with the chapter about clients that act for
+//! themselves.
 
 use super::ask::{Ask, To, Value};
+use super::people::PEOPLE;
 use Value::{File, Text};
+
+/// Where the app of the story takes its users back.
+pub(super) const CALLBACK: &str = "https://app.example.com/callback";
+
+/// Steps that belong together.
+pub(super) struct Chapter {
+    /// What it is about.
+    pub(super) opens: &'static str,
+    /// From its first request to its last.
+    pub(super) steps: &'static [Step],
+}
+
+/// From the first chapter to the last.
+pub(super) const STORY: [Chapter; 2] = [
+    Chapter {
+        opens: "Clients that act for themselves.",
+        steps: CLIENTS,
+    },
+    Chapter {
+        opens: "Clients that act for people: alice signs in by the certificate in her browser, and an app learns who she is.",
+        steps: PEOPLE,
+    },
+];
+
+/// How many steps there are.
+pub(super) fn length() -> usize {
+    STORY.iter().map(|chapter| chapter.steps.len()).sum()
+}
 
 /// One request and its outcome.
 pub(super) struct Step {
@@ -32,6 +62,21 @@ pub(super) enum Must {
     BeInactive,
     /// 200 without a word.
     Obey,
+    /// 303 to the app's callback, with a code and with the name of this very issuer (RFC 9207).
+    SendBack,
+    /// 200 with an access token for that user, bound to that certificate, and with these tokens beside it.
+    Grant {
+        /// The user.
+        user: &'static str,
+        /// The certificate's name.
+        bound_to: &'static str,
+        /// The names of the others; an ID token is about the same user.
+        with: &'static [&'static str],
+    },
+    /// 200, and this is the user.
+    Name(&'static str),
+    /// 200, and the user is signed out.
+    SignOut,
     /// A gate lets that one through.
     Pass(&'static str),
     /// A gate lets nobody through: 401 `invalid_token`.
@@ -86,11 +131,11 @@ const fn at_the_gate(certificate: Option<&'static str>) -> Ask {
     }
 }
 
-const INVALID_CLIENT: Must = Must::Refuse(401, "invalid_client");
+pub(super) const INVALID_CLIENT: Must = Must::Refuse(401, "invalid_client");
 const INVALID_REQUEST: Must = Must::Refuse(400, "invalid_request");
 
 /// From the first request to the last.
-pub(super) const STORY: &[Step] = &[
+const CLIENTS: &[Step] = &[
     Step {
         says: "What the server can do, as clients discover it (RFC 8414).",
         ask: Ask::front("/.well-known/oauth-authorization-server"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::Method as HttpMethod;
 
 use super::automatic::automatic;
-use super::browser::{Browser, carried, query, see_other, trouble};
+use super::browser::{Browser, IN_URL, carried, query, see_other, trouble};
 use super::interaction::{Interaction, Kinds};
 use super::pages::{consent_page, second_factor_page, sign_in_page};
 use super::session::{Current, Named};
@@ -23,10 +23,6 @@ use crate::store::StoreError;
 use crate::token::id_token;
 use crate::user::AcrMap;
 use crate::user::session::{Session, SignedIn};
-
-/// How long a sealed request may be to travel in a URL: web servers take 8 kB, but nginx by default has no more
-/// than 4 kB for the whole header of an answer that redirects there.
-const URL: usize = 3_000;
 
 /// How often a session is read again because somebody else was faster: a browser that opens all of its tabs again
 /// asks for every one of them at the same moment.
@@ -122,7 +118,7 @@ async fn visited(visit: &mut Visit<'_>) -> Result<Reply, OAuthError> {
         };
     }
     let interaction = begin(visit, &form).await?;
-    if posted && visit.browser.has_nothing() && read(visit, &interaction)?.is_ok() {
+    if posted && visit.browser.keeps_cookies_back(request) && read(visit, &interaction)?.is_ok() {
         return ask_again(visit, interaction, &form).await;
     }
     proceed(visit, interaction, false).await
@@ -137,7 +133,7 @@ async fn ask_again(
     form: &Form<'_>,
 ) -> Result<Reply, OAuthError> {
     let query = query(form);
-    if query.len() > URL {
+    if query.len() > IN_URL {
         // Too long for that. Whoever may have signed out is not signed in unasked.
         visit.browser.signed_out = true;
         return go_on(visit, interaction).await;
@@ -408,7 +404,7 @@ pub(super) async fn go_on(
     mut interaction: Interaction,
 ) -> Result<Reply, OAuthError> {
     let sealed = interaction.sealed(visit.server, &mut visit.browser, visit.now)?;
-    if sealed.len() > URL {
+    if sealed.len() > IN_URL {
         return proceed(visit, interaction, false).await;
     }
     see_other(&format!("authorize?interaction={sealed}"))

@@ -2,7 +2,8 @@
 
 use http::StatusCode;
 use http::header::{
-    ACCEPT_LANGUAGE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE,
+    ACCEPT_LANGUAGE, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, ORIGIN, RETRY_AFTER,
+    SET_COOKIE,
 };
 use url::{Url, form_urlencoded};
 
@@ -24,6 +25,10 @@ const FORM: &str = "__Host-certbound.form";
 
 /// How long a browser is known.
 const KNOWN: &str = "; Max-Age=34560000";
+
+/// How long a request may be to travel in a URL: web servers take 8 kB, but nginx by default has no more than 4 kB
+/// for the whole header of an answer that redirects there.
+pub(super) const IN_URL: usize = 3_000;
 
 /// What every cookie of ours says.
 const ATTRIBUTES: &str = "; Path=/; Secure; HttpOnly; SameSite=Lax";
@@ -54,9 +59,12 @@ impl Browser {
         }
     }
 
-    /// Whether there is no cookie of ours, as if it had never been here.
-    pub(super) fn has_nothing(&self) -> bool {
-        self.session.is_none() && !self.signed_out && self.form.is_none()
+    /// Whether there is no cookie of ours although there may be some: a page of another site made the browser
+    /// send this. Browsers say so by `Origin` or `Sec-Fetch-Site`, in every form that they post.
+    pub(super) fn keeps_cookies_back(&self, request: &Request) -> bool {
+        let nothing = self.session.is_none() && !self.signed_out && self.form.is_none();
+        let tells = [ORIGIN, HeaderName::from_static("sec-fetch-site")];
+        nothing && tells.iter().any(|name| request.headers.contains_key(name))
     }
 
     /// What its forms are bound to, if it has been given that.

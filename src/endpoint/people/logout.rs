@@ -3,7 +3,7 @@
 
 use http::{Method, StatusCode};
 
-use super::browser::{Browser, query, see_other, show, shown, trouble};
+use super::browser::{Browser, IN_URL, query, see_other, show, shown, trouble};
 use super::interaction::{Interaction, Kinds};
 use super::session::Current;
 use crate::authorization::Answer as Response;
@@ -42,11 +42,9 @@ impl Endpoint for Logout {
     }
 
     fn draw(&self, server: &Server, request: &Request, error: &OAuthError) -> Reply {
-        // A client gets what clients get.
+        // A client gets what clients get, whatever is wrong with its form.
         let by_client = request.method == Method::POST
-            && request
-                .form()
-                .is_ok_and(|form| form.value("refresh_token").is_some());
+            && url::form_urlencoded::parse(&request.body).any(|(name, _)| name == "refresh_token");
         if by_client {
             Reply::from(error)
         } else {
@@ -100,9 +98,22 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
             }
         }
         // A form that another site posted comes without cookies, which browsers send along with a GET.
-        None if posted && browser.has_nothing() => {
-            visit.read(&form)?;
-            see_other(&format!("logout?{}", query(&form)))
+        None if posted && browser.keeps_cookies_back(request) => {
+            let asked = visit.read(&form)?;
+            let mut again = query(&form);
+            if again.len() > IN_URL {
+                // Without the hint the user is asked, and the client is known all the same.
+                let client_id = asked
+                    .client
+                    .as_ref()
+                    .map(|client| client.client_id().as_str());
+                let kept = form
+                    .pairs()
+                    .filter(|(name, _)| !matches!(*name, "id_token_hint" | "client_id"))
+                    .chain(client_id.map(|id| ("client_id", id)));
+                again = query(&Form::from_pairs(kept)?);
+            }
+            see_other(&format!("logout?{again}"))
         }
         None => {
             let asked = visit.read(&form)?;
@@ -226,6 +237,17 @@ impl Visit<'_> {
             return_refused: asked.return_refused,
         };
         let status = if asked.return_refused {
+            tracing::warn!(
+                request = &*self.request.id,
+                endpoint = "logout",
+                status = StatusCode::BAD_REQUEST.as_u16(),
+                client_id = asked
+                    .client
+                    .as_ref()
+                    .map(|client| client.client_id().as_str()),
+                cause = "the post_logout_redirect_uri is none that is registered for the client",
+                "the user is asked, and will not be sent there"
+            );
             StatusCode::BAD_REQUEST
         } else {
             StatusCode::OK

@@ -263,6 +263,7 @@ impl Server {
             request = &*request.id,
             sub = session.subject,
             sid = id.as_str(),
+            address = request.presented.address().map(tracing::field::display),
         );
         browser.sign_in(cookie);
         Ok(Current {
