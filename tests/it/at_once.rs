@@ -36,7 +36,10 @@ fn at_once(request: &Request<'_>) -> Vec<Response> {
     });
     if answers.iter().any(|answer| answer.status >= 500) {
         let log = request.server.log();
-        let said: Vec<&str> = log.lines().filter(|line| line.contains("status=5")).collect();
+        let said: Vec<&str> = log
+            .lines()
+            .filter(|line| line.contains("status=5"))
+            .collect();
         panic!("{said:?}");
     }
     answers
