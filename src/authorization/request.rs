@@ -4,6 +4,7 @@
 use super::target::LONGEST_STATE;
 use super::{AcrRequest, ClaimsRequest, Prompt, Target};
 use crate::client::people::{People, PkcePolicy};
+use crate::client::registration::ClientRegistration;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
 use crate::oauth::pkce::{CodeChallenge, CodeChallengeMethod};
@@ -152,6 +153,16 @@ impl AuthorizationRequest {
     /// none, the registered audience or the issuer.
     pub fn resources(&self) -> &[String] {
         &self.resources
+    }
+
+    /// What its tokens are for: the resources that it names, else all that its client is registered for; empty
+    /// where that is the issuer alone. This is what the user agrees to: who names nothing gets most.
+    pub fn audience<'a>(&'a self, client: &'a ClientRegistration) -> &'a [String] {
+        if self.resources.is_empty() {
+            client.audience()
+        } else {
+            &self.resources
+        }
     }
 
     /// What goes into the ID token unchanged.
