@@ -17,5 +17,5 @@ pub use acr::AcrRequest;
 pub use answer::Answer;
 pub use claims::ClaimsRequest;
 pub use prompt::Prompt;
-pub use request::{AuthorizationRequest, Policy};
+pub use request::{AuthorizationRequest, PARAMETERS, Policy};
 pub use target::Target;

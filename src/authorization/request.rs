@@ -4,6 +4,7 @@
 use super::target::LONGEST_STATE;
 use super::{AcrRequest, ClaimsRequest, Prompt, Target};
 use crate::client::people::{People, PkcePolicy};
+use crate::client::registration::ClientRegistration;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
 use crate::oauth::pkce::{CodeChallenge, CodeChallengeMethod};
@@ -11,6 +12,32 @@ use crate::oauth::resource::Resource;
 use crate::oauth::response::{ResponseMode, ResponseType};
 use crate::oauth::scope::Scope;
 use crate::oauth::time::Lifetime;
+
+/// Every parameter that is looked at, be it to refuse it. Any other is ignored (RFC 6749 section 3.1), and so
+/// nobody need keep it.
+pub const PARAMETERS: &[&str] = &[
+    "acr_values",
+    "claims",
+    "client_id",
+    "code_challenge",
+    "code_challenge_method",
+    "dpop_jkt",
+    "id_token_hint",
+    "login_hint",
+    "max_age",
+    "nonce",
+    "prompt",
+    "redirect_uri",
+    "registration",
+    "request",
+    "request_uri",
+    "resource",
+    "response_mode",
+    "response_type",
+    "scope",
+    "state",
+    "ui_locales",
+];
 
 /// How long a value may be, in octets. Those that are not here are read into something smaller.
 const LONGEST: &[(&str, usize)] = &[
@@ -126,6 +153,16 @@ impl AuthorizationRequest {
     /// none, the registered audience or the issuer.
     pub fn resources(&self) -> &[String] {
         &self.resources
+    }
+
+    /// What its tokens are for: the resources that it names, else all that its client is registered for; empty
+    /// where that is the issuer alone. This is what the user agrees to: who names nothing gets most.
+    pub fn audience<'a>(&'a self, client: &'a ClientRegistration) -> &'a [String] {
+        if self.resources.is_empty() {
+            client.audience()
+        } else {
+            &self.resources
+        }
     }
 
     /// What goes into the ID token unchanged.

@@ -116,7 +116,8 @@ fn wanted(at: &Situation<'_>) -> Result<Step, OAuthError> {
         return step_up(at, session, needed.unwrap_or_default());
     }
     let client_id = at.client.client_id().as_str();
-    let agreed = agreement(at.request).is_some_and(|all| session.allowed(client_id, &all));
+    let agreed =
+        agreement(at.request, at.client).is_some_and(|all| session.allowed(client_id, &all));
     let asks = at.client.people().asks_consent() && !agreed;
     if (asks || prompt.consent) && !at.agreed {
         return Ok(Step::Consent);
@@ -185,12 +186,12 @@ fn unmet() -> OAuthError {
 /// Everything that the user agrees to, as one scope: scope, claims by name, resources, each with its kind. Nothing
 /// where one has a character that no scope token may have, so that the user is asked each time: what stands behind
 /// a blank would be agreed to as something of its own.
-pub fn agreement(request: &AuthorizationRequest) -> Option<Scope> {
+pub fn agreement(request: &AuthorizationRequest, client: &ClientRegistration) -> Option<Scope> {
     let claims = request.claims();
     let names = claims.id_token.iter().chain(&claims.userinfo);
     let scopes = request.scope().tokens().map(|name| ("scope:", name));
     let resources = request
-        .resources()
+        .audience(client)
         .iter()
         .map(|name| ("resource:", name.as_str()));
     let names = names.map(|name| ("claim:", name.as_str()));
@@ -223,6 +224,8 @@ mod tests {
     const CLIENTS: &str = r#"[
         {"client_id":"asks","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
          "redirect_uris":["https://a.example/cb"],"scope":"openid a b","audience":["https://api.example"]},
+        {"client_id":"two","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
+         "redirect_uris":["https://a.example/cb"],"scope":"openid a b","audience":["https://api.example","https://other.example"]},
         {"client_id":"own","token_endpoint_auth_method":"client_secret_post","client_secret":"s",
          "redirect_uris":["https://a.example/cb"],"scope":"openid a b","consent":false}
     ]"#;
@@ -567,7 +570,7 @@ mod tests {
         );
         one.allow(
             "asks",
-            &Scope::parse("scope:openid scope:a").expect("a scope"),
+            &Scope::parse("scope:openid scope:a resource:https://api.example").expect("a scope"),
         );
         for (parameters, expected) in [
             ("scope=openid+a", Ok(answer("silver"))),
@@ -580,11 +583,21 @@ mod tests {
             ),
             (
                 "scope=openid&resource=https%3A%2F%2Fapi.example",
-                consent.clone(),
+                Ok(answer("silver")),
             ),
         ] {
             assert_eq!(asks(parameters, &one, false), expected, "{parameters}");
         }
+        // Whoever names no resource gets tokens for all of them, which is more than one of them.
+        let mut less = session("one", Method::Password, false, 0);
+        let one_of_two = "scope=openid&resource=https%3A%2F%2Fapi.example";
+        less.allow(
+            "two",
+            &Scope::parse("scope:openid resource:https://api.example").expect("a scope"),
+        );
+        let asks_two = |parameters: &str| told("two", parameters, Some(&less), |_| {});
+        assert_eq!(asks_two(one_of_two), Ok(answer("silver")));
+        assert_eq!(asks_two("scope=openid"), consent);
         // A claim's name with blanks in it is not agreed to as what else it may spell.
         let spelled = "scope=openid&claims=%7B%22userinfo%22%3A%7B%22x+scope%3Ab%22%3Anull%7D%7D";
         one.allow(

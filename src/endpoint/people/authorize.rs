@@ -319,7 +319,7 @@ pub(super) fn question(asked: &Asked, session: &Session) -> String {
         session.subject,
         asked.target.client().client_id().as_str(),
         request.scope().as_str(),
-        request.resources(),
+        request.audience(asked.target.client()),
         claims.id_token,
         claims.userinfo,
     ]);

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::browser::Browser;
+use crate::authorization::PARAMETERS;
 use crate::endpoint::Server;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
@@ -61,11 +62,28 @@ pub(super) enum Kinds {
     Logout,
 }
 
+impl Kinds {
+    /// The parameters that mean something there. Others are not carried along.
+    const fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::Authorize => PARAMETERS,
+            Self::Logout => &[
+                "client_id",
+                "id_token_hint",
+                "post_logout_redirect_uri",
+                "state",
+                "ui_locales",
+            ],
+        }
+    }
+}
+
 impl Interaction {
     /// One that begins now.
     pub(super) fn begin(server: &Server, kind: Kinds, form: &Form<'_>, now: Timestamp) -> Self {
         let pairs = form
             .pairs()
+            .filter(|(name, _)| kind.parameters().contains(name))
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
             id: (server.mint)().expose().chars().take(22).collect(),

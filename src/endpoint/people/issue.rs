@@ -84,7 +84,7 @@ pub(super) async fn answer(
     changes = current.unchanged(issuer, changes);
     let mut session = current.session;
     session.touch(now);
-    if agreed && let Some(all) = agreement(request) {
+    if agreed && let Some(all) = agreement(request, client) {
         session.allow(client.client_id().as_str(), &all);
     }
     let given = Given {
@@ -170,10 +170,9 @@ fn answered(
 /// What the user allows.
 fn family(asked: &Asked, current: &Current, acr: String, issuer: &str) -> Family {
     let (client, request, session) = (asked.target.client(), &asked.request, &current.session);
-    let audience = match (request.resources(), client.audience()) {
-        ([], []) => vec![issuer.to_owned()],
-        ([], registered) => registered.to_vec(),
-        (resources, _) => resources.to_vec(),
+    let audience = match request.audience(client) {
+        [] => vec![issuer.to_owned()],
+        named => named.to_vec(),
     };
     Family {
         client_id: client.client_id().clone(),

@@ -6,6 +6,7 @@ mod automatic;
 mod backchannel;
 mod browser;
 mod form;
+mod hashing;
 mod interaction;
 mod issue;
 mod logout;
@@ -18,17 +19,17 @@ mod userinfo;
 
 pub(super) use assets::{Script, Stylesheet};
 pub(super) use authorize::Authorize;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 use crate::outbound::fetch::Outbound;
 use crate::page::Pages;
-use crate::user::password::Memory;
 
 pub use backchannel::{Farewell, farewells};
 pub(super) use browser::show;
+use hashing::Hashing;
 pub(super) use logout::Logout;
 pub(super) use par::Par;
 pub(super) use userinfo::Userinfo;
@@ -39,11 +40,7 @@ pub struct People {
     /// What they see.
     pub pages: ArcSwap<Pages>,
     /// Places for those whose passwords are being hashed: each takes a core and its memory for a while.
-    hashing: Arc<Semaphore>,
-    /// One more for those who have signed in from their browser before.
-    hashing_known: Arc<Semaphore>,
-    /// What they are hashed in.
-    memory: Arc<Mutex<Vec<Memory>>>,
+    hashing: Hashing,
     /// Calls clients that want to be told of a logout.
     outbound: Outbound,
     /// Who is to be told.
@@ -57,9 +54,7 @@ impl People {
         let (sender, receiver) = mpsc::channel(backchannel::WAITING);
         let people = Self {
             pages: ArcSwap::new(Arc::new(pages)),
-            hashing: Arc::new(Semaphore::new(places)),
-            hashing_known: Arc::new(Semaphore::new(1)),
-            memory: Arc::default(),
+            hashing: Hashing::new(places),
             outbound,
             farewells: sender,
         };

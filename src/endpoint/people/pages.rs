@@ -77,7 +77,8 @@ pub(super) fn consent_page(
     let sealed = interaction.sealed(visit.server, &mut visit.browser, visit.now)?;
     let request = &asked.request;
     let scopes: Vec<&str> = request.scope().tokens().collect();
-    let resources: Vec<&str> = request.resources().iter().map(String::as_str).collect();
+    let audience = request.audience(asked.target.client());
+    let resources: Vec<&str> = audience.iter().map(String::as_str).collect();
     let by_name = request
         .claims()
         .id_token

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::authorization::PARAMETERS;
 use crate::endpoint::Server;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
@@ -47,7 +48,10 @@ pub(super) async fn keep(
     now: Timestamp,
 ) -> Result<String, OAuthError> {
     let request_uri = format!("{PREFIX}{}", (server.mint)().expose());
-    let pairs = form.pairs().filter(|(name, _)| !is_credential(name));
+    // What a client authenticated by is nobody's but this endpoint's, and a request object has been read.
+    let pairs = form
+        .pairs()
+        .filter(|(name, _)| PARAMETERS.contains(name) && *name != "request");
     let pushed = Pushed {
         client_id: client_id.to_owned(),
         pairs: pairs
@@ -66,14 +70,6 @@ pub(super) async fn keep(
         .commit(&Changes::none().put(key, record), now)
         .await?;
     Ok(request_uri)
-}
-
-/// What a client authenticated by is nobody's but this endpoint's.
-fn is_credential(name: &str) -> bool {
-    matches!(
-        name,
-        "client_secret" | "client_assertion" | "client_assertion_type" | "request"
-    )
 }
 
 /// The request that was pushed under that name by that client.

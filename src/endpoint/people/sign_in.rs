@@ -2,8 +2,7 @@
 //! are no more than one after another (RFC 6749 section 10.10, RFC 6238 section 5).
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use super::authorize::Visit;
 use super::session::{Current, local};
@@ -18,9 +17,6 @@ use crate::user::{Factors, Method, User, password};
 
 /// How long a browser in which somebody signed in is told from those in which nobody has.
 const KNOWN: Lifetime = Lifetime::from_seconds(90 * 86_400);
-
-/// How long to wait for a place among those whose passwords are being hashed.
-const QUEUE: Duration = Duration::from_secs(5);
 
 /// How long a used one-time password is remembered: longer than it could be good.
 const USED: Lifetime = Lifetime::from_seconds(600);
@@ -79,14 +75,12 @@ pub(super) async fn password(
     if let Err(wait) = before {
         return too_many(seconds(wait));
     }
-    // Strangers, of whom there may be any number, do not stand in the way of those who were here before.
-    let places = if is_known {
-        &server.people.hashing_known
-    } else {
-        &server.people.hashing
-    };
-    let permit = tokio::time::timeout(QUEUE, Arc::clone(places).acquire_owned()).await;
-    let Ok(Ok(permit)) = permit else {
+    let Some(free) = server
+        .people
+        .hashing
+        .place(is_known, place.as_deref())
+        .await
+    else {
         return Err(OAuthError::new(
             ErrorCode::TemporarilyUnavailable,
             "too many people are signing in: try again in a moment",
@@ -97,21 +91,17 @@ pub(super) async fn password(
         return too_many(wait);
     }
     let users = Arc::clone(&visit.trust.users);
-    let memories = Arc::clone(&server.people.memory);
     let (name, text) = (
         username.to_owned(),
         zeroize::Zeroizing::new(password.to_owned()),
     );
     let verified = tokio::task::spawn_blocking(move || {
-        // Whoever hangs up does not give the place to another while the core and the memory are still in use.
-        let _permit = permit;
-        let kept = || memories.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut memory = kept().pop().unwrap_or_default();
-        let user = users.find(&name).cloned();
-        let right = users.verify_password(user.as_deref(), &text, &mut memory);
-        memory.shrink();
-        kept().push(memory);
-        user.filter(|_| right)
+        // Whoever hangs up does not make room for another before this is done.
+        free.hash(|memory| {
+            let user = users.find(&name).cloned();
+            let right = users.verify_password(user.as_deref(), &text, memory);
+            user.filter(|_| right)
+        })
     });
     let user = verified.await.map_err(|error| {
         OAuthError::new(
