@@ -33,7 +33,7 @@ pub(super) struct Hashing {
 /// A place: whoever has it may hash, and keeps it until that is done, even if nobody waits for the answer.
 #[derive(Debug)]
 pub(super) struct Place {
-    _place: OwnedSemaphorePermit,
+    _held: OwnedSemaphorePermit,
     _line: Option<OwnedSemaphorePermit>,
     memories: Arc<Mutex<Vec<Memory>>>,
 }
@@ -62,7 +62,7 @@ impl Hashing {
                 &self.strangers
             };
             Some(Place {
-                _place: Arc::clone(places).acquire_owned().await.ok()?,
+                _held: Arc::clone(places).acquire_owned().await.ok()?,
                 _line: line,
                 memories: Arc::clone(&self.memories),
             })
