@@ -24,7 +24,7 @@ static GATE: LazyLock<Gate> = LazyLock::new(|| {
         audience: Vec::new(),
         scopes: Scope::default(),
         acr: None,
-        levels: certbound::user::AcrMap::default(),
+        levels: BTreeMap::new(),
         max_age: None,
         sessions: Sessions::new(["0123456789abcdef0123456789abcdef"]).ok(),
     })

@@ -10,7 +10,7 @@ use crate::oauth::issuer::Issuer;
 use crate::oauth::scope::Scope;
 use crate::oauth::secret::Secret;
 use crate::oauth::time::Lifetime;
-use crate::user::AcrMap;
+use crate::user::{AcrMap, Levels};
 
 use super::finding::{Fault, Finding, Source, shown};
 use super::secret_file;
@@ -116,7 +116,7 @@ impl GateSettings {
             audience: self.audience.clone(),
             scopes: self.scopes.clone(),
             acr: self.acr.clone(),
-            levels: self.levels.clone().into(),
+            levels: self.levels.clone(),
             max_age: self.max_age,
             sessions,
         })
@@ -138,11 +138,13 @@ impl GateSettings {
         })
     }
 
-    /// With this server's names for levels, where it has none of its own and no other issuer's tokens come.
+    /// With this server's names for levels, and numbers as levels by themselves, where it has no names of its
+    /// own and no other issuer's tokens come: nobody knows what another means by a number.
     pub(super) fn with_levels(mut self, issuer: &Issuer, names: &AcrMap) -> Self {
         if self.levels.is_empty() && self.others(issuer).next().is_none() {
-            let owned = names.iter().map(|(acr, level)| (acr.to_owned(), level));
-            self.levels = owned.collect();
+            let numbers = (0..=Levels::HIGHEST).map(|level| (level.to_string(), level));
+            let names = names.iter().map(|(acr, level)| (acr.to_owned(), level));
+            self.levels = numbers.chain(names).collect();
         }
         self
     }

@@ -151,7 +151,7 @@ fn possession(
 fn authentication(rules: &Rules, facts: &Facts, now: Timestamp) -> Result<(), String> {
     if let Some(wanted) = &rules.acr {
         let had = facts.acr.as_deref();
-        let level = |acr: &str| rules.levels.level(acr);
+        let level = |acr: &str| rules.levels.get(acr);
         let enough = had.is_some_and(|had| {
             had == wanted
                 || matches!((level(had), level(wanted)), (Some(had), Some(wanted)) if had >= wanted)
@@ -277,7 +277,7 @@ mod tests {
         };
         let gold = |acr_levels: &[(&str, u32)]| Rules {
             acr: Some("gold".into()),
-            levels: levels(acr_levels).into(),
+            levels: levels(acr_levels),
             ..rules("a")
         };
         let within = |seconds| Rules {

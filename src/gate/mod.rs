@@ -12,12 +12,12 @@ pub mod identity;
 mod refused;
 pub mod session;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use crate::oauth::scope::Scope;
 use crate::oauth::time::Lifetime;
-use crate::user::AcrMap;
 
 pub use refused::{Refused, Why};
 use session::Sessions;
@@ -147,7 +147,7 @@ pub struct Rules {
     /// The authentication context class that the user must have reached at least (RFC 9470).
     pub acr: Option<String>,
     /// Which class counts how much; what is not there equals only itself.
-    pub levels: AcrMap,
+    pub levels: BTreeMap<String, u32>,
     /// How long ago the user may have authenticated (RFC 9470).
     pub max_age: Option<Lifetime>,
     /// Makes and reads the cookies of sessions.
@@ -267,7 +267,7 @@ pub(crate) mod fixtures {
             audience: Vec::new(),
             scopes: Scope::default(),
             acr: None,
-            levels: AcrMap::default(),
+            levels: BTreeMap::new(),
             max_age: None,
             sessions: None,
         }

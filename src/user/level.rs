@@ -42,9 +42,6 @@ impl Factors {
     }
 }
 
-/// The highest level.
-const HIGHEST: u32 = 100;
-
 /// What each way of signing in is worth: the table `levels`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels {
@@ -52,6 +49,9 @@ pub struct Levels {
 }
 
 impl Levels {
+    /// The highest level.
+    pub const HIGHEST: u32 = 100;
+
     /// The keys of the table.
     pub const KEYS: [&'static str; 6] = [
         "password",
@@ -81,7 +81,7 @@ impl Levels {
         let place = Self::KEYS.iter().position(|known| *known == key);
         let slot = place.and_then(|place| self.levels.get_mut(place));
         match slot {
-            Some(slot) if level <= HIGHEST => *slot = level,
+            Some(slot) if level <= Self::HIGHEST => *slot = level,
             _ => return Err(NotALevel),
         }
         Ok(self)
@@ -112,7 +112,7 @@ pub struct NotALevel;
 
 impl fmt::Display for NotALevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a level is a whole number from 0 to {HIGHEST}")
+        write!(f, "a level is a whole number from 0 to {}", Levels::HIGHEST)
     }
 }
 

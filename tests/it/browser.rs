@@ -6,6 +6,9 @@ use crate::request::{Request, percent};
 use crate::wire::Response;
 use crate::world::Server;
 
+/// The cookie that forms are bound to.
+const FORM: &str = "__Host-certbound.form";
+
 /// A browser and the cookies in it.
 #[derive(Clone)]
 pub(crate) struct Browser<'a> {
@@ -74,6 +77,16 @@ impl<'a> Browser<'a> {
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         let mut found = self.jar.iter().filter(|(known, _)| known == name);
         found.next().map(|(_, value)| value.as_str())
+    }
+
+    /// Takes away what forms are bound to.
+    pub(crate) fn forgets_forms(&mut self) {
+        self.jar.retain(|(name, _)| name != FORM);
+    }
+
+    /// Keeps nothing but what forms are bound to.
+    pub(crate) fn keeps_forms_only(&mut self) {
+        self.jar.retain(|(name, _)| name == FORM);
     }
 
     /// The cookie of the session.

@@ -96,6 +96,9 @@ fn is_forbidden(response: &Response, what: &str) {
     response.is_an_error_page(403);
 }
 
+/// A page, the step on it and what is filled in.
+type Sent<'a> = (&'a Page, &'a str, &'a [(&'a str, &'a str)]);
+
 #[test]
 fn oa_30_forms_of_nobody_of_others_and_changed_ones() {
     let web = app("web");
@@ -103,7 +106,7 @@ fn oa_30_forms_of_nobody_of_others_and_changed_ones() {
     let mut browser = Browser::new(&server);
     let login = web.asks().open(&mut browser).page();
     let page = browser.password(&login, "anna", PASSWORD).page();
-    let forms: [(&Page, &str, &[(&str, &str)]); 3] = [
+    let forms: [Sent<'_>; 3] = [
         (&page, "allow", &[]),
         (&page, "deny", &[]),
         (
@@ -125,7 +128,7 @@ fn oa_30_forms_of_nobody_of_others_and_changed_ones() {
         is_forbidden(&without.press(page, step, fields), step);
         // With the session, but not what forms are bound to.
         let mut half = browser.clone();
-        half.jar.retain(|(name, _)| !name.ends_with(".form"));
+        half.forgets_forms();
         is_forbidden(&half.press(page, step, fields), step);
         // Changed, cut, empty.
         let sealed = page.interaction();

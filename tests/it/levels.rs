@@ -161,6 +161,24 @@ fn levels_as_configured() {
         json!("3"),
         "certificate_totp"
     );
+    // A gate of this issuer counts so as well: more than was asked is enough.
+    let server = World::peopled([&app])
+        .gates("[gate.two]\nacr = \"2\"\n")
+        .start();
+    let certificate = app.certificate.as_ref().expect("one");
+    let mut browser = Browser::new(&server).presenting(&coras);
+    for (ask, status) in [(app.asks(), 200), (app.asks().set("prompt", "login"), 401)] {
+        let response = if status == 200 {
+            let page = essential(&app, &["3"]).open(&mut browser).page();
+            let response = browser.press(&page, "totp", &[("code", &totp(1))]);
+            browser.settle(response)
+        } else {
+            ask.finished(&mut Browser::new(&server), "ben")
+        };
+        let tokens = Tokens::of(&app.redeems(&server, &response.back().code()).send());
+        let verified = server.verify("two", &tokens.access).unjudged(certificate);
+        assert_eq!(verified.send().status, status);
+    }
     // [levels] makes a password enough.
     let server = World::peopled([&app])
         .gates(&format!("{NAMES}[levels]\npassword = 3\n"))

@@ -383,16 +383,16 @@ fn clients_are_told_by_the_back_channel() {
         assert_eq!(told.len(), 1, "{id} is told once");
         server.keeps_secret(told[0].clone());
         assert_eq!(header(&told[0])["typ"], json!("logout+jwt"));
-        let said = verified(&told[0], &server.jwks());
-        assert_eq!(said["iss"], json!(ISSUER));
-        assert_eq!(said["aud"], json!(id));
-        assert_eq!(said["sub"], json!("sub-of-anna"));
-        assert!(said["iat"].is_u64() && said["exp"].is_u64() && said["jti"].is_string());
-        let event = &said["events"]["http://schemas.openid.net/event/backchannel-logout"];
+        let says = verified(&told[0], &server.jwks());
+        assert_eq!(says["iss"], json!(ISSUER));
+        assert_eq!(says["aud"], json!(id));
+        assert_eq!(says["sub"], json!("sub-of-anna"));
+        assert!(says["iat"].is_u64() && says["exp"].is_u64() && says["jti"].is_string());
+        let event = &says["events"]["http://schemas.openid.net/event/backchannel-logout"];
         assert_eq!(event, &json!({}), "Back-Channel Logout section 2.4");
-        assert!(said.get("nonce").is_none(), "it is forbidden there");
+        assert!(says.get("nonce").is_none(), "it is forbidden there");
         if id == "first" {
-            assert_eq!(said["sid"], sid);
+            assert_eq!(says["sid"], sid);
         }
         // AT-09: it is nothing else.
         assert_eq!(server.verify("default", &told[0]).send().status, 401);

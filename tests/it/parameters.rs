@@ -265,13 +265,14 @@ fn oa_23_bcp_09_causes_and_their_codes() {
     };
     for grant in [
         "password",
-        "authorization_code",
-        "refresh_token",
         "implicit",
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
         "CLIENT_CREDENTIALS",
     ] {
         ask(grant).refuses(400, "unsupported_grant_type");
+    }
+    for grant in ["authorization_code", "refresh_token"] {
+        ask(grant).refuses(400, "unauthorized_client");
     }
     let none = server
         .post("token")

@@ -341,9 +341,8 @@ impl Ask {
     pub(crate) fn push<'a>(&self, server: &'a Server, app: &App) -> Request<'a> {
         let mut request = app.post(server, "par");
         for (name, value) in &self.0 {
-            if name != "client_id" {
-                request = request.form(name, value);
-            } else if matches!(app.proof, Proof::Secret) {
+            // The others name themselves already.
+            if name != "client_id" || matches!(app.proof, Proof::Secret) {
                 request = request.form(name, value);
             }
         }

@@ -177,12 +177,8 @@ fn a_second_factor_and_its_replay() {
     }
     // The second factor of somebody who has not shown the first: no.
     let mut stranger = Browser::new(&server);
-    stranger.jar = one
-        .jar
-        .iter()
-        .filter(|(name, _)| name.ends_with(".form"))
-        .cloned()
-        .collect();
+    stranger.jar = one.jar.clone();
+    stranger.keeps_forms_only();
     let response = stranger.press(&page, "totp", &[("code", &totp(1))]);
     let response = stranger.settle(response);
     assert!(response.status >= 400 || response.page().offers("password"));
@@ -533,4 +529,60 @@ fn a_certificate_offered_beside_a_session() {
         "{:?}",
         response.headers
     );
+}
+
+#[test]
+fn one_code_at_two_browsers_at_once() {
+    let app = App::tls("web").with("default_acr_values", json!(["2"]));
+    let server = World::peopled([&app]).start().uncounted();
+    let ready: Vec<(Browser<'_>, Page)> = (0..2)
+        .map(|_| {
+            let mut browser = Browser::new(&server);
+            let page = app.asks().open(&mut browser).page();
+            let page = browser.password(&page, "anna", PASSWORD).page();
+            assert!(page.offers("totp"));
+            (browser, page)
+        })
+        .collect();
+    let code = totp(0);
+    let answered: usize = std::thread::scope(|scope| {
+        let threads: Vec<_> = ready
+            .into_iter()
+            .map(|(mut browser, page)| {
+                let code = &code;
+                scope.spawn(move || {
+                    let response = browser.press(&page, "totp", &[("code", code)]);
+                    let response = browser.settle(response);
+                    usize::from(response.header("location").is_some())
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|one| one.join().expect("no panic"))
+            .sum()
+    });
+    assert!(answered <= 1, "RFC 6238 section 5.2: {answered} took it");
+}
+
+#[test]
+fn nobody_signs_in_by_get() {
+    let app = App::tls("web");
+    let server = World::peopled([&app]).start();
+    let mut browser = Browser::new(&server);
+    let page = app.asks().open(&mut browser).page();
+    let parameters = [
+        ("interaction", page.interaction()),
+        ("step", "password".to_owned()),
+        ("username", "anna".to_owned()),
+        ("password", PASSWORD.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value));
+    let response = browser.open("authorize", &parameters);
+    assert!(
+        response.header("location").is_none(),
+        "{:?}",
+        response.headers
+    );
+    assert!(browser.session().is_none());
 }
