@@ -40,10 +40,6 @@ impl Endpoint for Introspect {
         &[Method::POST]
     }
 
-    fn is_open_to_any_origin(&self) -> bool {
-        false
-    }
-
     fn serve<'a>(&self, server: &'a Server, request: &'a Request) -> Answer<'a> {
         Box::pin(serve(server, request))
     }

@@ -55,8 +55,8 @@ pub const ENDPOINTS: &[&dyn Endpoint] = &[
     &people::Logout,
     &jwks::Jwks,
     &whoami::Whoami,
-    &people::Stylesheet,
-    &people::Script,
+    &people::STYLESHEET,
+    &people::SCRIPT,
 ];
 
 /// How long an answer waits for the first keys to be made.
@@ -71,7 +71,9 @@ pub trait Endpoint: Sync {
     fn name(&self) -> &'static str;
 
     /// Its name in metadata (RFC 8414 section 2), if it has one.
-    fn metadata(&self) -> Option<&'static str>;
+    fn metadata(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Whether a client authenticates there (RFC 6749 section 2.3).
     fn authenticates_clients(&self) -> bool {
@@ -87,7 +89,9 @@ pub trait Endpoint: Sync {
     fn methods(&self) -> &'static [Method];
 
     /// Whether pages of any origin may call it, without credentials of the browser.
-    fn is_open_to_any_origin(&self) -> bool;
+    fn is_open_to_any_origin(&self) -> bool {
+        false
+    }
 
     /// Whether this deployment has it.
     fn is_served(&self, _settings: &Settings) -> bool {

@@ -22,16 +22,8 @@ impl Endpoint for Whoami {
         "whoami"
     }
 
-    fn metadata(&self) -> Option<&'static str> {
-        None
-    }
-
     fn methods(&self) -> &'static [Method] {
         &[Method::GET, Method::HEAD]
-    }
-
-    fn is_open_to_any_origin(&self) -> bool {
-        false
     }
 
     fn is_served(&self, settings: &Settings) -> bool {

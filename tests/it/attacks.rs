@@ -207,3 +207,22 @@ fn a_user_who_is_gone_takes_the_access_tokens_along() {
     }
     assert!(is_active(&ben.access));
 }
+
+/// RFC 9700 section 4.15: no user's token says `sub` as a client's own does.
+#[test]
+fn nobody_is_taken_for_a_client() {
+    let web = App::tls("web");
+    let server = World::peopled([&web])
+        .flag("--user-header", "X-User")
+        .start();
+    for (name, is_signed_in) in [("web", false), ("gate", false), ("somebody", true)] {
+        let mut browser = Browser::new(&server).adding("X-User", name);
+        let response = web.asks().open(&mut browser);
+        assert_eq!(
+            response.header("location").is_some(),
+            is_signed_in,
+            "{name}"
+        );
+        assert_eq!(browser.session().is_some(), is_signed_in, "{name}");
+    }
+}

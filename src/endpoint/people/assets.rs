@@ -1,77 +1,46 @@
 //! What the pages load: a stylesheet, and the script that posts a form by itself.
 
-use http::header::{CACHE_CONTROL, HeaderValue};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use http::{Method, StatusCode};
 
 use crate::endpoint::{Answer, Endpoint, Reply, Request, Server};
 use crate::page::Pages;
 
+/// A file that pages load.
+pub(in crate::endpoint) struct Asset {
+    path: &'static str,
+    content_type: &'static str,
+    text: fn(&Server) -> String,
+}
+
 /// The stylesheet of every page.
-pub(in crate::endpoint) struct Stylesheet;
+pub(in crate::endpoint) const STYLESHEET: Asset = Asset {
+    path: "pages/style.css",
+    content_type: "text/css; charset=utf-8",
+    text: |server| server.people.pages.load().stylesheet().to_owned(),
+};
 
 /// The one script.
-pub(in crate::endpoint) struct Script;
+pub(in crate::endpoint) const SCRIPT: Asset = Asset {
+    path: "pages/submit.js",
+    content_type: "text/javascript; charset=utf-8",
+    text: |_| Pages::SCRIPT.to_owned(),
+};
 
-impl Endpoint for Stylesheet {
+impl Endpoint for Asset {
     fn name(&self) -> &'static str {
-        "pages/style.css"
-    }
-
-    fn metadata(&self) -> Option<&'static str> {
-        None
+        self.path
     }
 
     fn methods(&self) -> &'static [Method] {
         &[Method::GET, Method::HEAD]
     }
 
-    fn is_open_to_any_origin(&self) -> bool {
-        false
-    }
-
+    /// Browsers may keep it: its address changes with its content.
     fn serve<'a>(&self, server: &'a Server, _request: &'a Request) -> Answer<'a> {
-        let text = server.people.pages.load().stylesheet().to_owned();
-        Box::pin(std::future::ready(Ok(file(
-            "text/css; charset=utf-8",
-            text,
-        ))))
+        let mut reply = Reply::new(StatusCode::OK, self.content_type, (self.text)(server));
+        reply.headers.retain(|(name, _)| name == CONTENT_TYPE);
+        let kept = HeaderValue::from_static("public, max-age=86400");
+        Box::pin(std::future::ready(Ok(reply.with(CACHE_CONTROL, kept))))
     }
-}
-
-impl Endpoint for Script {
-    fn name(&self) -> &'static str {
-        "pages/submit.js"
-    }
-
-    fn metadata(&self) -> Option<&'static str> {
-        None
-    }
-
-    fn methods(&self) -> &'static [Method] {
-        &[Method::GET, Method::HEAD]
-    }
-
-    fn is_open_to_any_origin(&self) -> bool {
-        false
-    }
-
-    fn serve<'a>(&self, _server: &'a Server, _request: &'a Request) -> Answer<'a> {
-        let text = Pages::SCRIPT.to_owned();
-        Box::pin(std::future::ready(Ok(file(
-            "text/javascript; charset=utf-8",
-            text,
-        ))))
-    }
-}
-
-/// A file that browsers may keep: its address changes with its content.
-fn file(content_type: &'static str, text: String) -> Reply {
-    let mut reply = Reply::new(StatusCode::OK, content_type, text);
-    reply
-        .headers
-        .retain(|(name, _)| name == http::header::CONTENT_TYPE);
-    reply.with(
-        CACHE_CONTROL,
-        HeaderValue::from_static("public, max-age=86400"),
-    )
 }

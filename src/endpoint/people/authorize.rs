@@ -44,10 +44,6 @@ impl Endpoint for Authorize {
         &[HttpMethod::GET, HttpMethod::POST]
     }
 
-    fn is_open_to_any_origin(&self) -> bool {
-        false
-    }
-
     fn draw(&self, server: &Server, request: &Request, error: &OAuthError) -> Reply {
         trouble(server, request, error)
     }
@@ -64,6 +60,14 @@ pub(super) struct Visit<'a> {
     pub(super) trust: &'a Trust,
     pub(super) browser: Browser,
     pub(super) now: Timestamp,
+}
+
+impl Visit<'_> {
+    /// The browser's session, if there is one, good or not.
+    pub(super) async fn session(&self) -> Result<Option<Current>, OAuthError> {
+        let (current, _) = self.server.session(&self.browser, None, self.now).await?;
+        Ok(current)
+    }
 }
 
 /// A request that is understood, and where its answer goes.

@@ -6,8 +6,8 @@ use super::session::{Current, Named};
 use crate::endpoint::{Server, Trust};
 use crate::record::Changes;
 use crate::store::StoreError;
+use crate::user::Method;
 use crate::user::session::{Session, SignedIn};
-use crate::user::{Method, User};
 
 /// Signs in whom the web server names, where nobody is signed in and nothing speaks against it.
 pub(super) async fn automatic(
@@ -80,8 +80,12 @@ fn stronger(server: &Server, asked: &Asked, current: &Current, named: &Named) ->
     better.then(|| user.clone())
 }
 
-/// Whether a user who was one of `--users` still is.
+/// Whether a user who was one of `--users` still is, and whether the `sub` of one who was not is nobody else's now.
 fn is_known(trust: &Trust, session: &Session) -> bool {
-    let same = |user: &std::sync::Arc<User>| user.sub() == session.subject;
-    !session.local || trust.users.find(&session.username).is_some_and(same)
+    if session.local {
+        let user = trust.users.find(&session.username);
+        return user.is_some_and(|user| user.sub() == session.subject);
+    }
+    let user = trust.users.by_sub(&session.subject);
+    user.is_none_or(|user| user.username() == session.username)
 }

@@ -87,10 +87,7 @@ async fn again(
     asked: &Asked,
     problem: LoginProblem,
 ) -> Result<Reply, OAuthError> {
-    let (current, _) = visit
-        .server
-        .session(&visit.browser, None, visit.now)
-        .await?;
+    let current = visit.session().await?;
     let limits = visit.server.limits();
     let current = current.filter(|current| {
         current.session.is_active(limits, visit.now) && !asked.request.prompt().login
@@ -115,10 +112,7 @@ async fn sign_in(
     changes: Changes,
 ) -> Result<Reply, OAuthError> {
     for _ in 0..4 {
-        let (before, _) = visit
-            .server
-            .session(&visit.browser, None, visit.now)
-            .await?;
+        let before = visit.session().await?;
         let begun = visit
             .server
             .sign_in(
@@ -149,10 +143,7 @@ async fn second_factor(
     asked: &Asked,
     form: &Form<'_>,
 ) -> Result<Reply, OAuthError> {
-    let (current, _) = visit
-        .server
-        .session(&visit.browser, None, visit.now)
-        .await?;
+    let current = visit.session().await?;
     let limits = visit.server.limits();
     let current = current.filter(|current| current.session.is_active(limits, visit.now));
     let Some((current, user)) = current.and_then(|current| {
@@ -199,10 +190,7 @@ async fn raise(
 
 /// Goes on as who is signed in.
 async fn select(visit: &mut Visit<'_>, mut interaction: Interaction) -> Result<Reply, OAuthError> {
-    let (current, _) = visit
-        .server
-        .session(&visit.browser, None, visit.now)
-        .await?;
+    let current = visit.session().await?;
     interaction.selected = current.map(|current| current.session.subject);
     go_on(visit, interaction).await
 }

@@ -1,5 +1,5 @@
-//! Places for those whose passwords are being hashed: each takes a core and 19 MiB for a while, so that there are
-//! few, and nobody may take them all (RFC 6749 section 10.10 does not say so, but brute force need not succeed to hurt).
+//! Places for those whose passwords are being hashed: each takes a core and 19 MiB for a while. So there are few,
+//! and nobody may take them all, be it to guess (RFC 6749 section 10.10) or to keep others out.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How many of one address wait for the places of all; the others of that address wait behind these.
 const OF_ONE_ADDRESS: usize = 4;
+
+/// How many of one address may wait at all, and how many of all: every one of them holds a connection.
+const WAITING: (usize, usize) = (64, 512);
 
 /// From how many addresses on those are forgotten of which nobody is waiting.
 const ADDRESSES: usize = 1_024;
@@ -33,7 +36,7 @@ pub(super) struct Hashing {
 /// A place: whoever has it may hash, and keeps it until that is done, even if nobody waits for the answer.
 #[derive(Debug)]
 pub(super) struct Place {
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     _line: Option<OwnedSemaphorePermit>,
     memories: Arc<Mutex<Vec<Memory>>>,
 }
@@ -49,20 +52,30 @@ impl Hashing {
         }
     }
 
-    /// Waits for a place; nothing where that takes too long.
+    /// Waits for a place; nothing where that takes too long, or too many are waiting.
     pub(super) async fn place(&self, is_known: bool, address: Option<&str>) -> Option<Place> {
         let waited = async {
             let line = match address.filter(|_| !is_known) {
                 None => None,
-                Some(address) => Some(self.line(address).acquire_owned().await.ok()?),
+                Some(address) => {
+                    let line = self.line(address);
+                    // One is the map's and one is this; whoever waits or hashes has one, too.
+                    if Arc::strong_count(&line) - 2 >= WAITING.0 {
+                        return None;
+                    }
+                    Some(line.acquire_owned().await.ok()?)
+                }
             };
             let places = if is_known {
                 &self.known
             } else {
                 &self.strangers
             };
+            if Arc::strong_count(places) > WAITING.1 {
+                return None;
+            }
             Some(Place {
-                _place: Arc::clone(places).acquire_owned().await.ok()?,
+                _permit: Arc::clone(places).acquire_owned().await.ok()?,
                 _line: line,
                 memories: Arc::clone(&self.memories),
             })
@@ -98,7 +111,15 @@ impl Place {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
+
+    fn poll<F: Future>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
+        let mut context = Context::from_waker(Waker::noop());
+        future.as_mut().poll(&mut context)
+    }
 
     const SOON: Duration = Duration::from_millis(20);
 
@@ -124,6 +145,23 @@ mod tests {
         drop(known);
         held.clear();
         assert!(soon(&hashing, false, Some("a")).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_where_too_many_do() {
+        let hashing = Hashing::new(1);
+        let held = hashing.place(false, Some("a")).await.expect("a place");
+        let waits = |address| Box::pin(hashing.place(false, Some(address)));
+        let mut waiting: Vec<_> = (1..WAITING.0).map(|_| waits("a")).collect();
+        for one in &mut waiting {
+            assert!(poll(one).is_pending());
+        }
+        let mut refused = waits("a");
+        assert!(matches!(poll(&mut refused), Poll::Ready(None)));
+        let mut other = waits("b");
+        assert!(poll(&mut other).is_pending());
+        drop((held, waiting));
+        assert!(other.await.is_some());
     }
 
     #[tokio::test]

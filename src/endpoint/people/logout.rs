@@ -37,10 +37,6 @@ impl Endpoint for Logout {
         &[Method::GET, Method::POST]
     }
 
-    fn is_open_to_any_origin(&self) -> bool {
-        false
-    }
-
     fn draw(&self, server: &Server, request: &Request, error: &OAuthError) -> Reply {
         // A client gets what clients get, whatever is wrong with its form.
         let by_client = request.method == Method::POST

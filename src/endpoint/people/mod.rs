@@ -17,7 +17,7 @@ mod session;
 mod sign_in;
 mod userinfo;
 
-pub(super) use assets::{Script, Stylesheet};
+pub(super) use assets::{SCRIPT, STYLESHEET};
 pub(super) use authorize::Authorize;
 use std::sync::Arc;
 

@@ -36,10 +36,6 @@ impl Endpoint for Par {
         &[Method::POST]
     }
 
-    fn is_open_to_any_origin(&self) -> bool {
-        false
-    }
-
     fn serve<'a>(&self, server: &'a Server, request: &'a Request) -> Answer<'a> {
         Box::pin(serve(server, request))
     }

@@ -84,6 +84,12 @@ fn by_header(trust: &Trust, request: &Request, name: &str) -> Option<SignedIn> {
     if trust.users.by_sub(name).is_some() {
         return refused("the name is the sub of another user of --users");
     }
+    if trust.clients.find(name).is_some() {
+        // RFC 9700 section 4.15: whoever reads the token would take the user for the client itself.
+        return refused(
+            "the name is the client_id of a client: give the user an entry with a sub in --users",
+        );
+    }
     if name.len() > 255 || !name.bytes().all(|octet| matches!(octet, 0x20..=0x7e)) {
         return refused(
             "a sub is at most 255 printable ASCII characters: give the user an entry with a sub in --users",
