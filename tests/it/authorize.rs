@@ -410,3 +410,37 @@ fn bcp_10_no_cors_and_no_other_methods() {
         }
     }
 }
+
+#[test]
+fn a_request_that_is_too_long_for_a_url() {
+    let app = App::tls("web").with("consent", json!(true));
+    let server = World::peopled([&app]).start();
+    let (state, nonce) = ("s".repeat(4_000), "n".repeat(1_000));
+    let claims = json!({ "userinfo": { "email": { "values": ["v".repeat(1_000)] } } });
+    let ask = app
+        .asks()
+        .set("state", &state)
+        .set("nonce", &nonce)
+        .set("claims", &claims.to_string())
+        .set("ui_locales", "de");
+    // By POST, of this site and of another.
+    for origin in [None, Some("https://app.example")] {
+        let browser = &mut Browser::new(&server);
+        let mut request = server.post("authorize");
+        for (name, value) in &ask.0 {
+            request = request.form(name, value);
+        }
+        if let Some(origin) = origin {
+            request = request.header("Origin", origin);
+        }
+        let response = browser.send(request);
+        let page = browser.settle(response).succeeds().page();
+        assert!(page.body.contains("<html lang=\"de\""));
+        let page = browser.password(&page, "anna", PASSWORD).succeeds().page();
+        let back = browser.choose(&page, "allow").back();
+        assert_eq!(back.get("state"), Some(state.clone()));
+        let tokens = app.redeems(&server, &back.code()).send();
+        let id_token = tokens.succeeds().text("id_token");
+        assert_eq!(crate::jose::claims(&id_token)["nonce"], json!(nonce));
+    }
+}

@@ -246,6 +246,23 @@ fn at_03_at_04_at_05_su_03_su_04_what_the_access_token_says() {
     ] {
         assert_eq!(seen[member], token[member], "IN-08: {member}");
     }
+    // As of a token that says nothing by itself.
+    let opaque = App::tls("opaque").with("access_token_format", json!("opaque"));
+    let other = World::peopled([&opaque]).start();
+    let silent = opaque.tokens(&other, "anna");
+    assert!(!silent.access.starts_with("eyJ"));
+    let seen = other.introspect(&silent.access);
+    let thumbprint = opaque.certificate.as_ref().expect("one").thumbprint();
+    assert_eq!(seen["cnf"]["x5t#S256"], json!(thumbprint), "IN-08");
+    for (member, value) in [
+        ("sub", json!("sub-of-anna")),
+        ("client_id", json!("opaque")),
+        ("scope", json!("openid orders.read")),
+        ("acr", json!("1")),
+    ] {
+        assert_eq!(seen[member], value, "IN-08: {member}");
+    }
+    assert!(seen["auth_time"].is_u64() && seen["exp"].is_u64(), "IN-08");
     // Without a user there is none of that.
     let own = server.token("alice").with(&pki().alice).send().token();
     let own = claims(&own);

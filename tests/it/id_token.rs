@@ -328,3 +328,44 @@ fn at_07_at_09_jo_02_jo_04_no_jwt_for_another() {
     }
     let _ = pki();
 }
+
+#[test]
+fn oc_26_keys_rotate_under_people() {
+    let app = App::tls("web");
+    let directory = tempfile::tempdir().expect("a directory");
+    let keys = directory.path().join("keys").display().to_string();
+    let world = World::peopled([&app]).flag("--keys", &keys);
+    let server = world.start();
+    let before = app.tokens(&server, "anna");
+    let old = header(before.id())["kid"].clone();
+    let rotated = std::process::Command::new(env!("CARGO_BIN_EXE_certbound"))
+        .args(["keys", "rotate", "--issuer", ISSUER, "--keys", &keys])
+        .env_clear()
+        .output()
+        .expect("the program runs");
+    assert!(
+        rotated.status.success(),
+        "{}",
+        String::from_utf8_lossy(&rotated.stderr)
+    );
+    // A key is published before it signs, and every ID token verifies by what is published.
+    let began = std::time::Instant::now();
+    let mut published = 0;
+    while began.elapsed() < std::time::Duration::from_secs(4) {
+        let tokens = app.tokens(&server, "ben");
+        let jwks = server.jwks();
+        verified(tokens.id(), &jwks);
+        verified(before.id(), &jwks);
+        published = published.max(jwks["keys"].as_array().map_or(0, Vec::len));
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    assert!(published > 4, "OC-26: the new ones are published");
+    // What was signed by the old one is still a hint.
+    let hint = app
+        .asks()
+        .set("id_token_hint", before.id())
+        .set("prompt", "none");
+    let back = hint.answered(&mut Browser::new(&server), "anna");
+    back.refuses("login_required");
+    assert!(old.is_string());
+}

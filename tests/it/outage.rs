@@ -100,3 +100,41 @@ fn a_store_outage_at_every_step_of_a_login() {
     redis.stop();
     is_unavailable(&app.asks().set("prompt", "none").open(browser));
 }
+
+#[test]
+fn two_instances_are_one_server() {
+    let redis = RedisServer::start(&[]);
+    let app = App::tls("web").with("consent", json!(true));
+    let world = world(&redis, &app);
+    let (one, two) = (world.start(), world.start());
+    let pushed = app.asks().pushed(&one, &app);
+    let mut there = Browser::new(&two);
+    let login = pushed.open(&mut there).succeeds().page();
+    let mut here = Browser::new(&one);
+    here.jar = there.jar.clone();
+    let consent = here.password(&login, "anna", PASSWORD).succeeds().page();
+    there.jar = here.jar.clone();
+    let code = there.choose(&consent, "allow").back().code();
+    // PAR-07: it is answered everywhere.
+    pushed.open(&mut Browser::new(&one)).is_an_error_page(400);
+    let tokens = Tokens::of(&app.redeems(&one, &code).send());
+    Tokens::of(&app.refreshes(&two, tokens.refresh()).send());
+    app.userinfo(&two, &tokens.access).succeeds();
+    assert!(two.is_active(&tokens.access));
+    let hint = vec![("id_token_hint".to_owned(), tokens.id().to_owned())];
+    here.open("logout", &hint).succeeds();
+    // "The instance that answered refuses the token at once, every other within one second."
+    assert!(!one.is_active(&tokens.access));
+    assert_eq!(app.userinfo(&one, &tokens.access).status, 401);
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    assert!(!two.is_active(&tokens.access));
+    assert_eq!(app.userinfo(&two, &tokens.access).status, 401);
+    let certificate = app.certificate.as_ref().expect("one");
+    let verified = two.verify("default", &tokens.access).unjudged(certificate);
+    assert_eq!(verified.send().status, 401);
+    app.refreshes(&two, tokens.refresh())
+        .send()
+        .refuses(400, "invalid_grant");
+    let silent = app.asks().set("prompt", "none").open(&mut there);
+    silent.back().refuses("login_required");
+}

@@ -323,6 +323,9 @@ impl Ask {
     #[track_caller]
     pub(crate) fn answered(&self, browser: &mut Browser<'_>, username: &str) -> Back {
         let back = self.finished(browser, username).back();
+        // ISS-01, by whatever response mode.
+        let issuer = browser.server.issuer.as_str();
+        assert_eq!(back.get("iss").as_deref(), Some(issuer), "{back:?}");
         if let Some(code) = back.get("code") {
             browser.server.keeps_secret(code);
         }
