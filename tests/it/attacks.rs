@@ -31,15 +31,15 @@ fn nobody_agrees_for_another() {
     let server = World::peopled([&web])
         .flag("--user-header", "X-User")
         .start();
-    let mut bob = Browser::new(&server).adding("X-User", "bob");
-    let page = web.asks().open(&mut bob).page();
-    let mut carol = bob.clone().alone().adding("X-User", "carol");
-    let response = carol.choose(&page, "allow");
-    assert_eq!(response.header("location"), None, "carol was not asked");
+    let mut hans = Browser::new(&server).adding("X-User", "hans");
+    let page = web.asks().open(&mut hans).page();
+    let mut kim = hans.clone().alone().adding("X-User", "kim");
+    let response = kim.choose(&page, "allow");
+    assert_eq!(response.header("location"), None, "kim was not asked");
     let asked = response.page();
-    assert!(asked.body.contains("carol"), "{}", asked.body);
-    let response = carol.choose(&asked, "allow");
-    assert_eq!(subject(&web, &server, &response), "carol");
+    assert!(asked.body.contains("kim"), "{}", asked.body);
+    let response = kim.choose(&asked, "allow");
+    assert_eq!(subject(&web, &server, &response), "kim");
 }
 
 /// What was asked is what is agreed to, also where the registration says meanwhile that it is more.
@@ -103,15 +103,15 @@ fn a_form_of_another_site_decides_nothing() {
     let server = World::peopled([&web])
         .flag("--user-header", "X-User")
         .start();
-    let mut bob = Browser::new(&server).adding("X-User", "bob");
-    web.asks().open(&mut bob).back().code();
-    let page = bob.get("/logout").page();
-    bob.choose(&page, "logout").succeeds();
-    let kept = bob.jar.clone();
+    let mut hans = Browser::new(&server).adding("X-User", "hans");
+    web.asks().open(&mut hans).back().code();
+    let page = hans.get("/logout").page();
+    hans.choose(&page, "logout").succeeds();
+    let kept = hans.jar.clone();
     let names = (0..60).map(|number| format!("\"{number:0>100}\":null"));
     let claims = names.collect::<Vec<_>>().join(",");
     for is_long in [false, true] {
-        let mut elsewhere = Browser::new(&server).adding("X-User", "bob");
+        let mut elsewhere = Browser::new(&server).adding("X-User", "hans");
         let mut request = server
             .post("authorize")
             .header("Origin", "https://evil.example");
@@ -131,7 +131,7 @@ fn a_form_of_another_site_decides_nothing() {
             elsewhere.jar.clone_from(&kept);
             let response = elsewhere.settle(response);
             assert!(response.page().offers("header"), "{}", response.body);
-            assert_eq!(elsewhere.session(), bob.session());
+            assert_eq!(elsewhere.session(), hans.session());
         }
     }
 }
