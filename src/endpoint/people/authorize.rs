@@ -223,8 +223,10 @@ pub(super) async fn proceed(
                     ));
                 };
                 let answer = issue::answer(visit, &interaction, &asked, current, acr, agreed);
-                if let Some(reply) = answer.await? {
-                    return Ok(reply);
+                match answer.await {
+                    Ok(Some(reply)) => return Ok(reply),
+                    Ok(None) => {}
+                    Err(error) => return refuse(visit, &asked.target, &error),
                 }
             }
             Step::SignIn { step_up } => {
@@ -381,10 +383,8 @@ pub(super) fn refuse(
     target: &Target,
     error: &OAuthError,
 ) -> Result<Reply, OAuthError> {
-    if matches!(
-        error.code(),
-        ErrorCode::TemporarilyUnavailable | ErrorCode::ServerError
-    ) {
+    if error.code() == ErrorCode::TemporarilyUnavailable {
+        // Whoever waits a moment can go on from here.
         return Err(error.clone());
     }
     tracing::warn!(
