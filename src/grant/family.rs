@@ -268,3 +268,6 @@ fn hold(ask: &Ask<'_>) -> Result<Option<Hold>, OAuthError> {
         _ => Hold::Certificate(*certificate.thumbprint()),
     }))
 }
+
+#[cfg(test)]
+mod tests;

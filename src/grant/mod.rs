@@ -336,10 +336,6 @@ pub fn front_channel(
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
-mod people;
-
-#[cfg(test)]
 mod tests {
     use http::HeaderMap;
     use serde_json::{Value, json};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 use serde_json::Value;
 
-use super::authorization_code::AuthorizationCode;
-use super::*;
+use super::super::authorization_code::AuthorizationCode;
+use super::super::*;
 use crate::cert::ClientCertificate;
 use crate::client::belief::Belief;
 use crate::client::credentials::Credentials;
@@ -51,8 +51,8 @@ fn clients() -> Registry {
 
 fn certificate(name: &str) -> ClientCertificate {
     let pem = match name {
-        "p256" => include_str!("../../tests/fixtures/pki/p256.crt"),
-        _ => include_str!("../../tests/fixtures/pki/rsa.crt"),
+        "p256" => include_str!("../../../tests/fixtures/pki/p256.crt"),
+        _ => include_str!("../../../tests/fixtures/pki/rsa.crt"),
     };
     ClientCertificate::from_pem(pem).expect("a fixture")
 }
