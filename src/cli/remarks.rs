@@ -30,6 +30,19 @@ fn of_users(settings: &Settings, path: &Path, trust: &endpoint::Trust) -> Vec<Fi
     for remark in users.remarks() {
         say(remark.member, &remark.problem, &remark.remedy);
     }
+    let called = users
+        .iter()
+        .find(|user| trust.clients.find(user.sub()).is_some());
+    if let Some(user) = called {
+        say(
+            "sub",
+            &format!(
+                "{:?} is the client_id of a client, for which whoever reads a token of this user's may take them",
+                user.sub()
+            ),
+            "give the user a sub that no client has",
+        );
+    }
     if users.any_password() && settings.client_address_header.is_none() {
         say(
             "password_hash",

@@ -205,7 +205,7 @@ pub const FLAGS: &[Flag] = &[
         "refresh-token-ttl",
         "DURATION",
         Value("30d"),
-        "How long a refresh token lives.",
+        "How long refresh tokens live, counted from the user's sign-in at the client: rotation does not prolong it.",
     ),
     one(
         "code-ttl",

@@ -37,7 +37,6 @@ use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::documents::RemoteDocuments;
 use crate::record::{Changes, Key, Record};
 use crate::store::{Store, StoreError};
-use crate::token::family::Family;
 use crate::token::read::{Live, Recognised, is_random, recognise};
 use crate::user::{AcrMap, Levels, Users};
 pub use message::{Reply, Request};
@@ -148,14 +147,23 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Whether those whom a token is about are still there: a client that is registered no more takes its tokens
-    /// with it, and so does a user who is one of `--users` no more.
-    fn keeps(&self, live: &Live) -> bool {
-        let is_known = |family: &Family| {
-            let user = self.users.find(&family.username);
-            !family.local || user.is_some_and(|user| user.sub() == family.subject)
+    /// Why a token that is alive counts no more: those whom it is about have changed since. A client that is
+    /// registered no more takes its tokens with it, and so does a user who is one of `--users` no more; a client
+    /// that is registered for bound tokens has no others.
+    pub fn ended(&self, live: &Live) -> Option<String> {
+        let client_id = live.client_id().as_str();
+        let Some(client) = self.clients.find(client_id) else {
+            return Some(format!("its client {client_id:?} is registered no more"));
         };
-        self.clients.find(live.client_id().as_str()).is_some() && live.family().is_none_or(is_known)
+        if client.is_bound() && !live.is_bound() {
+            return Some(format!(
+                "its client {client_id:?} is registered for bound tokens, and it is not bound"
+            ));
+        }
+        let family = live.family().filter(|family| family.local)?;
+        let user = self.users.find(&family.username);
+        let is_theirs = user.is_some_and(|user| user.sub() == family.subject);
+        (!is_theirs).then(|| format!("its user {:?} is one of --users no more", family.username))
     }
 }
 
@@ -288,7 +296,7 @@ impl Server {
         let records = self.records(recognised.keys(), now).await?;
         let live = recognised.resolve(&records, now);
         let trust = self.trust.load();
-        let live = live.filter(|live| trust.keeps(live));
+        let live = live.filter(|live| trust.ended(live).is_none());
         Ok(live.map(|live| (recognised, live)))
     }
 

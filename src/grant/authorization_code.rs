@@ -99,7 +99,8 @@ impl Grant for Code {
         let mut granted = found.issue(ask, scope, audience)?;
         granted.changes = granted.changes.put(found.key().clone(), used);
         if ask.client.registration().may_use("refresh_token") {
-            found.give_refresh_token(ask, &mut granted)?;
+            let expires = ask.context.now.after(ask.context.refresh_token_ttl);
+            InFamily::give_refresh_token(ask, &mut granted, expires)?;
         }
         granted.changes = found.unchanged(granted.changes);
         granted.id_token = id_token;

@@ -194,26 +194,23 @@ impl<'a> InFamily<'a> {
         )
     }
 
-    /// With a new refresh token, and a family that lives as long as it.
+    /// With a new refresh token that lives until then; the family lives longer.
     pub(super) fn give_refresh_token(
-        &self,
         ask: &Ask<'_>,
         granted: &mut Granted,
+        expires: Timestamp,
     ) -> Result<(), OAuthError> {
         let context = ask.context;
         let text = RefreshToken::text(&(context.mint)(), &Self::name(ask)?);
         let token = RefreshToken {
             issued: context.now,
-            expires: context.now.after(context.refresh_token_ttl),
+            expires,
             hold: hold(ask)?,
             rotated: false,
         };
         let key = RefreshToken::key(context.issuer, text.expose());
         let changes = std::mem::take(&mut granted.changes);
-        let lives = self.family.record(Self::ends(ask)).map_err(broken)?;
-        granted.changes = changes
-            .put(key, token.record().map_err(broken)?)
-            .put(self.keys[1].clone(), lives);
+        granted.changes = changes.put(key, token.record().map_err(broken)?);
         granted.response.refresh_token = Some(text);
         Ok(())
     }

@@ -42,6 +42,7 @@ impl Grant for Refresh {
         let id_token = found.id_token(ask, &scope, local);
         let mut granted = found.issue(ask, scope, audience)?;
         if ask.client.registration().people().rotates() {
+            let expires = token.expires;
             let rotated = RefreshToken {
                 rotated: true,
                 ..token
@@ -50,7 +51,9 @@ impl Grant for Refresh {
                 found.key().clone(),
                 rotated.record().map_err(family::broken)?,
             );
-            found.give_refresh_token(ask, &mut granted)?;
+            // What a user allowed ends when it was to end, however often it is renewed: as long as a session
+            // knows of it.
+            InFamily::give_refresh_token(ask, &mut granted, expires)?;
         }
         if !granted.changes.is_empty() {
             granted.changes = found.unchanged(granted.changes);

@@ -168,6 +168,12 @@ impl Lifetime {
         Self(seconds)
     }
 
+    /// This and that, one after the other.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
     /// That many seconds, as a number.
     pub const fn seconds(self) -> u64 {
         self.0

@@ -48,6 +48,15 @@ impl Live {
         }
     }
 
+    /// Whether an access token is bound to a certificate. What a refresh token works with only is looked at when
+    /// it is used.
+    pub const fn is_bound(&self) -> bool {
+        match self {
+            Self::Access(token, _) => token.confirmation.is_some(),
+            Self::Refresh(..) => true,
+        }
+    }
+
     /// The family that it is of, if a user gave it.
     pub fn family(&self) -> Option<&Family> {
         match self {

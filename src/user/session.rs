@@ -273,22 +273,22 @@ impl Session {
         })
     }
 
-    /// The record. It outlives the session for as long as refresh tokens may, so that logout finds them; one that
-    /// gave nothing does not.
+    /// The record. It outlives the session for as long as anything that it gave may live, so that logout finds
+    /// that; one that gave nothing does not.
     ///
     /// # Errors
     /// The library cannot write it.
     pub fn record(
         &self,
         limits: Limits,
-        refresh_token_ttl: Lifetime,
+        tokens: Lifetime,
         now: Timestamp,
     ) -> Result<Record, serde_json::Error> {
         let browser = self.began.after(limits.absolute);
         let expires = if self.given.is_empty() {
             browser
         } else {
-            browser.max(now.after(refresh_token_ttl))
+            browser.max(now.after(tokens))
         };
         Ok(Record {
             value: serde_json::to_vec(self)?,

@@ -230,15 +230,7 @@ pub(super) async fn why_dead(question: &Question<'_>, server: &Server) -> String
     let own = records.first().is_some_and(Option::is_some);
     match (recognised.resolve(&records, now), is_random(text)) {
         (Some(Live::Refresh(..)), _) => "it is a refresh token, which opens nothing".into(),
-        (Some(Live::Access(token, family)), _) => {
-            let client_id = token.client_id.as_str();
-            match family {
-                Some(family) if server.trust.load().clients.find(client_id).is_some() => {
-                    format!("its user {:?} is one of --users no more", family.username)
-                }
-                _ => format!("its client {client_id:?} is registered no more"),
-            }
-        }
+        (Some(live), _) => server.trust.load().ended(&live).unwrap_or_default(),
         (None, random) if random == own => {
             "the authorization that it came from has ended: by logout, or because a code or refresh token of it was used twice".into()
         }

@@ -16,6 +16,9 @@ use crate::oauth::form::Form;
 use crate::oauth::profile::Profile;
 use crate::oauth::time::Timestamp;
 
+/// How many octets of parameters are kept: anybody may push in the name of a public client.
+const LONGEST: usize = 16 * 1024;
+
 /// The endpoint.
 pub(in crate::endpoint) struct Par;
 
@@ -67,6 +70,16 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         None => None,
     };
     let form = effective(object.as_ref().unwrap_or(&form), &client)?;
+    let octets: usize = form
+        .pairs()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    if octets > LONGEST {
+        return Err(named(OAuthError::new(
+            ErrorCode::InvalidRequest,
+            "the request is larger than 16 KiB",
+        )));
+    }
     let target = Target::of(&form, &trust.clients).map_err(named)?;
     let policy = Policy {
         fapi2: server.settings.profile == Profile::Fapi2,

@@ -285,8 +285,13 @@ impl Server {
         session: &Session,
         now: Timestamp,
     ) -> Result<Record, StoreError> {
+        let settings = &self.settings;
+        let tokens = [settings.refresh_token_ttl, settings.access_token_ttl];
+        let tokens = tokens
+            .iter()
+            .fold(settings.code_ttl, |sum, ttl| sum.and(*ttl));
         session
-            .record(self.limits(), self.settings.refresh_token_ttl, now)
+            .record(self.limits(), tokens, now)
             .map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 
