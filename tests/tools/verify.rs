@@ -7,7 +7,7 @@ mod running;
 use certbound::cert::ClientCertificate;
 use certbound::key::algorithm::SigningAlgorithm;
 use certbound::token::read::recognise;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Ran, now, pem, pki, run};
 use deployment::{Deployment, ISSUER, P256, secretive};
@@ -72,7 +72,12 @@ fn verify_refuses_as_the_gate_does() {
     let here = Deployment::new();
     let store = here.file_store();
     let good = here.token(|_| {});
-    let unbound = here.token(|claims| drop(claims.as_object_mut().map(|all| all.remove("cnf"))));
+    let no_cnf = |claims: &mut Value| drop(claims.as_object_mut().map(|all| all.remove("cnf")));
+    let tightened = here.token(no_cnf);
+    let unbound = here.token(|claims| {
+        no_cnf(claims);
+        claims["client_id"] = json!("unbound");
+    });
     let revoked = here.token(|claims| claims["jti"] = json!("revoked"));
     let recognised = recognise(&revoked, &here.keys, ISSUER, now()).expect("ours");
     here.commit(&recognised.revocation());
@@ -119,6 +124,14 @@ fn verify_refuses_as_the_gate_does() {
             invalid,
         ),
         (&unbound, None, "optional", 0, "scope: ", "answer: 200; "),
+        (
+            &tightened,
+            None,
+            "optional",
+            1,
+            "registered for bound tokens, and it is not bound",
+            invalid,
+        ),
         (
             &good,
             Some("rsa"),

@@ -55,6 +55,9 @@ pub(super) struct Deployment {
 impl Deployment {
     pub(super) fn new() -> Self {
         let place = Place::with(&json!([
+            {"client_id": "unbound", "token_endpoint_auth_method": "tls_client_auth",
+             "tls_client_auth_subject_dn": P256_DN, "grant_types": ["client_credentials"],
+             "scope": "orders.read", "tls_client_certificate_bound_access_tokens": false},
             {"client_id": "by-dn", "token_endpoint_auth_method": "tls_client_auth",
              "tls_client_auth_subject_dn": P256_DN, "grant_types": ["client_credentials"],
              "scope": "orders.read"},
