@@ -219,9 +219,11 @@ pub(super) fn trouble(server: &Server, request: &Request, error: &OAuthError) ->
         ErrorCode::ServerError => Problem::Failed,
         _ => Problem::BadRequest,
     };
+    // Whoever sets a client up looks for the code.
+    let description = format!("{}: {}", error.code().name(), error.description());
     let page = Page::Error {
         problem,
-        description: error.description(),
+        description: &description,
     };
     let reply = show(server, request, None, error.code().status(), &page, None);
     if error.code() == ErrorCode::TemporarilyUnavailable {
