@@ -54,11 +54,28 @@ impl Server {
         code: Option<&str>,
         now: Timestamp,
     ) -> Result<Secret, OAuthError> {
+        let claims = token.claims(client.people().id_token_alg(), access_token, code);
+        self.protected(client, id_token::TYPE, &claims, now)
+            .await
+            .map(Secret::new)
+    }
+
+    /// A JWT of that `typ` for that client, signed and encrypted as its ID tokens are.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(super) async fn protected(
+        &self,
+        client: &ClientRegistration,
+        typ: &'static str,
+        claims: &impl Serialize,
+        now: Timestamp,
+    ) -> Result<String, OAuthError> {
         let people = client.people();
-        let algorithm = people.id_token_alg();
-        let key = self.signer(SignBy::Only(algorithm), now).await?;
-        let claims = token.claims(algorithm, access_token, code);
-        let signed = sign(key, id_token::TYPE, &claims).await?;
+        let key = self
+            .signer(SignBy::Only(people.id_token_alg()), now)
+            .await?;
+        let signed = sign(key, typ, claims).await?;
         self.encrypted(
             client,
             signed,
@@ -67,7 +84,6 @@ impl Server {
             now,
         )
         .await
-        .map(Secret::new)
     }
 
     /// Something for that client, encrypted if it is registered so (OpenID Connect Core section 10.2); `cty`

@@ -12,7 +12,6 @@ use url::form_urlencoded::Serializer;
 
 use crate::client::registration::ClientRegistration;
 use crate::endpoint::Server;
-use crate::endpoint::signing::{SignBy, sign};
 use crate::oauth::error::OAuthError;
 use crate::oauth::time::Lifetime;
 
@@ -153,7 +152,6 @@ async fn token(
     farewell: &Farewell,
 ) -> Result<String, OAuthError> {
     let now = (server.clock)();
-    let people = client.people();
     let claims = json!({
         "iss": server.issuer(),
         "sub": farewell.subject,
@@ -164,17 +162,5 @@ async fn token(
         "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
         "sid": farewell.session,
     });
-    let key = server
-        .signer(SignBy::Only(people.id_token_alg()), now)
-        .await?;
-    let signed = sign(key, "logout+jwt", &claims).await?;
-    server
-        .encrypted(
-            client,
-            signed,
-            Some("JWT"),
-            people.id_token_encryption(),
-            now,
-        )
-        .await
+    server.protected(client, "logout+jwt", &claims, now).await
 }

@@ -15,10 +15,8 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
 use crate::oauth::time::Timestamp;
 use crate::page::{self, Page};
-use crate::record::Changes;
-use crate::token::family::{Family, FamilyId};
 use crate::token::id_token;
-use crate::token::refresh::RefreshToken;
+use crate::token::read::Live;
 use crate::user::session::SessionId;
 
 /// The endpoint.
@@ -72,25 +70,17 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         request,
         now,
     };
-    let reply = match form.value("interaction") {
+    let reply = match form.value("interaction").filter(|_| posted) {
         Some(sealed) => {
             let interaction = Interaction::open(server, &browser, Kinds::Logout, sealed, now)?;
             let asked = visit.read(&interaction.form()?)?;
-            match form.value("step").filter(|_| posted) {
-                Some("logout") => visit.end(&mut browser, &asked).await,
-                Some("stay") => Ok(visit.page(
-                    &asked,
-                    StatusCode::OK,
-                    &Page::LoggedOut {
-                        client: asked.client.as_deref().map(shown),
-                        stayed: true,
-                    },
-                )),
-                Some(_) => Err(OAuthError::new(
+            match form.required("step")? {
+                "logout" => visit.end(&mut browser, &asked).await,
+                "stay" => Ok(visit.left(&asked, true)),
+                _ => Err(OAuthError::new(
                     ErrorCode::InvalidRequest,
                     "there is no such step",
                 )),
-                None => visit.decide(&mut browser, &asked, &form).await,
             }
         }
         // A form that another site posted comes without cookies, which browsers send along with a GET.
@@ -193,7 +183,7 @@ impl Visit<'_> {
             // There is nothing to end. Only a client that shows an ID token is known to have sent the browser.
             return match asked.leads_to.as_ref().filter(|_| asked.hint.is_some()) {
                 Some(Response::Redirect(location)) => see_other(location),
-                _ => Ok(self.left(asked)),
+                _ => Ok(self.left(asked, false)),
             };
         };
         let named = asked.hint.as_ref().and_then(|hint| hint.session.as_deref());
@@ -210,14 +200,6 @@ impl Visit<'_> {
         current: &Current,
         form: &Form<'_>,
     ) -> Result<Reply, OAuthError> {
-        let opened;
-        let form = match form.value("interaction") {
-            None => form,
-            Some(sealed) => {
-                opened = Interaction::open(self.server, browser, Kinds::Logout, sealed, self.now)?;
-                &opened.form()?
-            }
-        };
         let sealed = Interaction::begin(self.server, Kinds::Logout, form, self.now).sealed(
             self.server,
             browser,
@@ -270,16 +252,13 @@ impl Visit<'_> {
         browser.sign_out();
         match &asked.leads_to {
             Some(Response::Redirect(location)) => see_other(location),
-            _ => Ok(self.left(asked)),
+            _ => Ok(self.left(asked, false)),
         }
     }
 
-    fn left(&self, asked: &Asked) -> Reply {
-        let page = Page::LoggedOut {
-            client: asked.client.as_deref().map(shown),
-            stayed: false,
-        };
-        self.page(asked, StatusCode::OK, &page)
+    fn left(&self, asked: &Asked, stayed: bool) -> Reply {
+        let client = asked.client.as_deref().map(shown);
+        self.page(asked, StatusCode::OK, &Page::LoggedOut { client, stayed })
     }
 
     fn page(&self, asked: &Asked, status: StatusCode, page: &Page<'_>) -> Reply {
@@ -315,23 +294,12 @@ async fn by_client(
         )
         .because(format!("client {client_id}: {cause}"))
     };
-    let issuer = server.issuer();
-    let text = form.required("refresh_token")?;
-    let family_id = FamilyId::carried_by(text).filter(|_| RefreshToken::is_one(text));
-    let family_id =
-        family_id.ok_or_else(|| refused("the refresh token is not of the form issued here"))?;
-    let keys = [RefreshToken::key(issuer, text), family_id.key(issuer)];
-    let records = server.records(&keys, now).await?;
-    let mut records = records.into_iter();
-    let (Some(token), Some(family)) = (records.next().flatten(), records.next().flatten()) else {
-        return Err(refused(
-            "there is no such refresh token, or its authorization has ended",
-        ));
+    let found = server
+        .live_token(form.required("refresh_token")?, now)
+        .await?;
+    let Some((recognised, Live::Refresh(token, family))) = found else {
+        return Err(refused("it is no refresh token that is alive"));
     };
-    let token =
-        RefreshToken::read(&token, now).ok_or_else(|| refused("the refresh token has expired"))?;
-    let family =
-        Family::read(&family).ok_or_else(|| refused("the family's record cannot be read"))?;
     if family.client_id != *client_id {
         return Err(refused("the refresh token was given to another client"));
     }
@@ -343,9 +311,7 @@ async fn by_client(
     if let Some(session) = &session {
         server.end_session(session, now).await?;
     }
-    server
-        .commit(&Changes::none().delete(family_id.key(issuer)), now)
-        .await?;
+    server.commit(&recognised.revocation(), now).await?;
     server.metrics.user_signed_out();
     signed_out(
         request,

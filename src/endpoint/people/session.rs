@@ -220,8 +220,8 @@ impl Server {
             }
             None => Session::begin(&cookie, user, now),
         };
-        let record = self.session_record(&session, now)?;
-        self.commit(&changes.put(id.key(issuer), record.clone()), now)
+        let current = self
+            .keep(browser, id, cookie, session, changes, now)
             .await?;
         for before in left {
             self.tell_clients(&before.id, &before.session.subject, &before.session.given);
@@ -231,18 +231,13 @@ impl Server {
             target: "audit",
             event = "user_signed_in",
             request = &*request.id,
-            sub = session.subject,
-            username = session.username,
+            sub = current.session.subject,
+            username = current.session.username,
             method = method_name(factors),
-            sid = id.as_str(),
+            sid = current.id.as_str(),
             address = request.presented.address().map(tracing::field::display),
         );
-        browser.sign_in(cookie);
-        Ok(Current {
-            id,
-            session,
-            record,
-        })
+        Ok(current)
     }
 
     /// The same session after a second factor.
@@ -259,18 +254,34 @@ impl Server {
         let Current { id, session, .. } = before;
         let cookie = SessionCookie::new(id.clone(), (self.mint)());
         let session = session.raised(&cookie, now);
-        let record = self.session_record(&session, now)?;
-        self.commit(&changes.put(id.key(issuer), record.clone()), now)
+        let current = self
+            .keep(browser, id, cookie, session, changes, now)
             .await?;
         self.metrics.user_signed_in("totp");
         tracing::info!(
             target: "audit",
             event = "second_factor_given",
             request = &*request.id,
-            sub = session.subject,
-            sid = id.as_str(),
+            sub = current.session.subject,
+            sid = current.id.as_str(),
             address = request.presented.address().map(tracing::field::display),
         );
+        Ok(current)
+    }
+
+    /// Keeps a session for a browser with a new cookie, which the browser is given once that is done.
+    async fn keep(
+        &self,
+        browser: &mut Browser,
+        id: SessionId,
+        cookie: SessionCookie,
+        session: Session,
+        changes: Changes,
+        now: Timestamp,
+    ) -> Result<Current, StoreError> {
+        let record = self.session_record(&session, now)?;
+        let changes = changes.put(id.key(self.issuer()), record.clone());
+        self.commit(&changes, now).await?;
         browser.sign_in(cookie);
         Ok(Current {
             id,
