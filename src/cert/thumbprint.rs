@@ -32,7 +32,7 @@ impl From<Digest> for Thumbprint {
 impl fmt::Display for Thumbprint {
     /// Base64url without padding, 43 characters, as in `cnf`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.to_base64url())
+        self.0.with_base64url(|text| f.write_str(text))
     }
 }
 

@@ -140,6 +140,7 @@ pub(super) async fn keep_keys(
     let mut complete = *whole.borrow();
     let mut files = Watched::of(keyring.files());
     let mut asked = true;
+    let mut known = None;
     loop {
         let now = (site.server.clock)();
         let none = site.server.keys.load().keys().is_empty();
@@ -156,7 +157,18 @@ pub(super) async fn keep_keys(
             }),
             (false, true, true) => {
                 files = Watched::of(keyring.files());
-                keyring.read(now).await
+                if asked {
+                    known = None;
+                }
+                match keyring.read_anew(&mut known, now).await {
+                    Ok(Some(keys)) => Ok(keys),
+                    Ok(None) => {
+                        failed = false;
+                        asked = asked_within(&mut asks, LOOK).await;
+                        continue;
+                    }
+                    Err(error) => Err(error),
+                }
             }
             (false, true, false) => {
                 asked = asked_within(&mut asks, LOOK).await;

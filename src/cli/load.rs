@@ -10,7 +10,7 @@ use crate::client::belief::Belief;
 use crate::client::registration::AccessTokenFormat;
 use crate::client::{self, ClientKeys, Registry};
 use crate::config::{
-    self, Fault, Finding, KeysPlace, Settings, Source, StoreUrl, VerifyHeaderSetting,
+    self, AnswerCache, Fault, Finding, KeysPlace, Settings, Source, StoreUrl, VerifyHeaderSetting,
 };
 use crate::endpoint;
 use crate::key::seal::SealingKey;
@@ -311,7 +311,8 @@ async fn opened(settings: &Settings) -> Result<Result<Arc<dyn Store>, OpenError>
         StoreUrl::Redis(url) => url.secret().expose().to_owned(),
     };
     let url = Zeroizing::new(url);
-    Ok(store::open(&url, &store::Options { redis_ca }).await)
+    let copies = settings.answer_cache == AnswerCache::On;
+    Ok(store::open(&url, &store::Options { redis_ca, copies }).await)
 }
 
 /// Where the signing keys are.

@@ -28,7 +28,7 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
         Ok(usable) => usable,
         Err(ended) => return ended,
     };
-    logging::start(settings.log_format, settings.log_level);
+    let log = logging::start(settings.log_format, settings.log_level);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -39,7 +39,9 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
             return Ended::No;
         }
     };
-    match runtime.block_on(start(settings, findings, world)) {
+    let served = runtime.block_on(start(settings, findings, world));
+    drop(log);
+    match served {
         Ok(()) => Ended::Done,
         Err(faults) => {
             for fault in faults {

@@ -223,21 +223,27 @@ const REGISTRATIONS: Listing<Metadata> = Listing {
 };
 
 /// Reads a `clients.json`: an array of objects. Every registration that cannot be read is a problem of
-/// its own; the others are given with the line on which they start.
-pub fn read(text: &str) -> (Vec<(usize, Metadata)>, Vec<Problem>) {
-    let (read, wrong) = REGISTRATIONS.read(text);
+/// its own; the others are handed over one by one, with the line on which they start.
+pub fn read(text: &str, take: impl FnMut(usize, Metadata)) -> Vec<Problem> {
+    let wrong = REGISTRATIONS.read(text, take);
     let problem = |wrong: Wrong| Problem {
         line: wrong.line,
         client: wrong.named,
         member: wrong.member,
         text: wrong.text,
     };
-    (read, wrong.into_iter().map(problem).collect())
+    wrong.into_iter().map(problem).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(text: &str) -> (Vec<(usize, Metadata)>, Vec<Problem>) {
+        let mut read = Vec::new();
+        let problems = super::read(text, |line, metadata| read.push((line, metadata)));
+        (read, problems)
+    }
 
     #[test]
     fn problems_name_line_client_and_nearest_member() {

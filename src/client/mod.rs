@@ -199,34 +199,33 @@ impl Registry {
 
     /// The same where a profile is in force: what it forbids is wrong as well.
     pub fn read_under(text: &str, profile: Profile) -> Result<Self, Vec<Problem>> {
-        let (items, mut problems) = metadata::read(text);
-        let mut clients: HashMap<ClientId, Arc<ClientRegistration>> =
-            HashMap::with_capacity(items.len());
-        for (line, metadata) in items {
+        let mut clients: HashMap<ClientId, Arc<ClientRegistration>> = HashMap::new();
+        let mut meant = Vec::new();
+        let mut problems = metadata::read(text, |line, metadata| {
+            // Kept only for what may be wrong.
             let named = metadata.client_id.clone();
+            let problem = |member: &str, text: String| Problem {
+                line,
+                client: named.clone(),
+                member: Some(member.into()),
+                text,
+            };
             match ClientRegistration::from_metadata(metadata, profile) {
                 Ok(registration) => {
                     let id = registration.client_id().clone();
                     if clients.insert(id, Arc::new(registration)).is_some() {
-                        problems.push(Problem {
-                            line,
-                            client: named,
-                            member: Some("client_id".into()),
-                            text: "another registration has the same client_id; give each its own"
-                                .into(),
-                        });
+                        let twice =
+                            "another registration has the same client_id; give each its own";
+                        meant.push(problem("client_id", twice.into()));
                     }
                 }
                 Err(contradictions) => {
-                    problems.extend(contradictions.into_iter().map(|wrong| Problem {
-                        line,
-                        client: named.clone(),
-                        member: Some(wrong.member.into()),
-                        text: wrong.text,
-                    }));
+                    let contradictions = contradictions.into_iter();
+                    meant.extend(contradictions.map(|wrong| problem(wrong.member, wrong.text)));
                 }
             }
-        }
+        });
+        problems.append(&mut meant);
         if problems.is_empty() {
             Ok(Self { clients })
         } else {

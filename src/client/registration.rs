@@ -259,11 +259,18 @@ mod tests {
     use super::super::metadata;
     use super::*;
 
+    fn read(members: &str) -> (Vec<Metadata>, Vec<metadata::Problem>) {
+        let mut read = Vec::new();
+        let text = format!("[{{{members}}}]");
+        let problems = metadata::read(&text, |_, metadata| read.push(metadata));
+        (read, problems)
+    }
+
     /// The members that are wrong with a registration, or none.
     fn wrong(members: &str) -> Vec<(&'static str, String)> {
-        let (read, problems) = metadata::read(&format!("[{{{members}}}]"));
+        let (read, problems) = read(members);
         assert!(problems.is_empty(), "{members}: {problems:?}");
-        let (_, metadata) = read.into_iter().next().expect("one registration");
+        let metadata = read.into_iter().next().expect("one registration");
         match ClientRegistration::from_metadata(metadata, Profile::OAuth2) {
             Ok(_) => Vec::new(),
             Err(wrong) => wrong.into_iter().map(|w| (w.member, w.text)).collect(),
@@ -271,8 +278,8 @@ mod tests {
     }
 
     fn made(members: &str) -> ClientRegistration {
-        let (read, _) = metadata::read(&format!("[{{{members}}}]"));
-        let (_, metadata) = read.into_iter().next().expect("one registration");
+        let (read, _) = read(members);
+        let metadata = read.into_iter().next().expect("one registration");
         ClientRegistration::from_metadata(metadata, Profile::OAuth2)
             .expect("a registration of this table")
     }

@@ -289,8 +289,8 @@ mod tests {
                 "certbound.toml line 2 (acr_loa_map.gold): the value is of type float; write it so: a level is a whole number from 0 to 100",
             ),
             (
-                "answer_cache = \"off\"",
-                "certbound.toml line 1 (answer_cache): this version does not have that setting yet, so it would not be in force; leave it out",
+                "registration = \"open\"",
+                "certbound.toml line 1 (registration): this version does not have that setting yet, so it would not be in force; leave it out",
             ),
             (
                 "whoami = \"true\"",

@@ -36,7 +36,7 @@ pub use store_url::{RedisUrl, StoreUrl};
 pub use table::{FLAGS, LATER};
 pub use trusted_proxy::TrustedProxy;
 pub use upstream::{Passage, Upstream};
-pub use value::{AccessTokenFormat, ClientCertEncoding, LogFormat, LogLevel, Size};
+pub use value::{AccessTokenFormat, AnswerCache, ClientCertEncoding, LogFormat, LogLevel, Size};
 pub use written::{Written, written};
 
 /// Why there is no configuration to look at.

@@ -18,7 +18,9 @@ use super::header::{VerifyHeaderSetting, header_name};
 use super::reader::Reader;
 use super::store_url::StoreUrl;
 use super::trusted_proxy::TrustedProxy;
-use super::value::{self, AccessTokenFormat, ClientCertEncoding, LogFormat, LogLevel, Size};
+use super::value::{
+    self, AccessTokenFormat, AnswerCache, ClientCertEncoding, LogFormat, LogLevel, Size,
+};
 use super::written::Written;
 
 /// Where the signing keys are.
@@ -83,6 +85,8 @@ pub struct Settings {
     pub whoami: bool,
     /// The operator's own templates and stylesheets.
     pub pages: Option<PathBuf>,
+    /// Whether answers come from memory while the store tells of every change.
+    pub answer_cache: AnswerCache,
     /// Where records are kept.
     pub store: StoreUrl,
     /// The CAs of a `rediss://` server, where not the system's.
@@ -189,6 +193,7 @@ impl Settings {
         let session_idle_ttl = reader.value("session-idle-ttl", value::session_ttl);
         let profile = reader.value("profile", value::profile);
         let (levels, acr) = reader.levels();
+        let answer_cache = reader.value("answer-cache", AnswerCache::parse);
         let log_format = reader.value("log-format", LogFormat::parse);
         let log_level = reader.value("log-level", LogLevel::parse);
 
@@ -272,6 +277,7 @@ impl Settings {
             acr,
             profile: profile?,
             gates,
+            answer_cache: answer_cache?,
             log_format: log_format?,
             log_level: log_level?,
         })

@@ -151,6 +151,12 @@ pub const FLAGS: &[Flag] = &[
         Words("built in"),
         "Folder of templates and stylesheets in place of the built-in pages; PAGES.md describes them.",
     ),
+    one(
+        "answer-cache",
+        "C",
+        Value("on"),
+        "Whether introspection and gates answer from memory while Redis tells of every change, on, or Redis is asked for every answer, off.",
+    ),
     Flag {
         secret: true,
         ..one(
@@ -253,12 +259,7 @@ pub const FLAGS: &[Flag] = &[
 
 /// Keys that the manual of later versions names: here they are refused, so that nobody believes
 /// that they are in force.
-pub const LATER: &[&str] = &[
-    "admin-token-file",
-    "answer-cache",
-    "registration",
-    "registration-tokens",
-];
+pub const LATER: &[&str] = &["admin-token-file", "registration", "registration-tokens"];
 
 const fn one(
     name: &'static str,

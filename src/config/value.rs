@@ -219,6 +219,15 @@ choice! {
 }
 
 choice! {
+    /// Whether answers come from memory while the store tells of every change.
+    AnswerCache, "answer cache",
+    /// They may.
+    On = "on",
+    /// The store is asked for each.
+    Off = "off",
+}
+
+choice! {
     /// How the log is written.
     LogFormat, "log format",
     /// Lines for people.

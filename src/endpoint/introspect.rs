@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::authenticate::authenticate;
 use super::signing::{SignBy, broken, sign};
-use super::{Answer, Endpoint, Reply, Request, Server};
+use super::{Answer, Endpoint, Look, Reply, Request, Server};
 use crate::client::registration::ClientRegistration;
 use crate::key::algorithm::SigningAlgorithm;
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -45,16 +45,27 @@ impl Endpoint for Introspect {
     }
 }
 
-/// The members of RFC 7662 section 2.2. What is not active has no other member.
+/// The members of RFC 7662 section 2.2.
 #[derive(Serialize)]
-struct Introspection<'a> {
+#[serde(untagged)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and it is written at once"
+)]
+enum Introspection<'a> {
+    Active(Members<'a>),
+    Inactive(Inactive),
+}
+
+/// What is not active has no other member.
+#[derive(Serialize)]
+struct Inactive {
     active: bool,
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    token: Option<Members<'a>>,
 }
 
 #[derive(Serialize)]
 struct Members<'a> {
+    active: bool,
     iss: &'a str,
     sub: &'a str,
     client_id: &'a str,
@@ -81,6 +92,7 @@ impl<'a> Members<'a> {
             Live::Access(token, _) => {
                 let authentication = token.authentication.as_ref();
                 Self {
+                    active: true,
                     iss: issuer,
                     sub: &token.subject,
                     client_id: token.client_id.as_str(),
@@ -96,6 +108,7 @@ impl<'a> Members<'a> {
                 }
             }
             Live::Refresh(token, family) => Self {
+                active: true,
                 iss: issuer,
                 sub: &family.subject,
                 client_id: family.client_id.as_str(),
@@ -143,14 +156,14 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     }
     let text = form.required("token")?;
     let issuer = server.settings.issuer.as_str();
-    let found = server.live_token(text, now).await?;
+    let found = server.live_token(text, Look::AtHand, now).await?;
     let live = found
         .map(|(_, live)| live)
         .filter(|live| may_see(caller, live));
     server.metrics.introspected(live.is_some());
-    let introspection = Introspection {
-        active: live.is_some(),
-        token: live.as_ref().map(|live| Members::of(issuer, live)),
+    let introspection = match &live {
+        Some(live) => Introspection::Active(Members::of(issuer, live)),
+        None => Introspection::Inactive(Inactive { active: false }),
     };
     if request.accepts(SIGNED) {
         let signed = Signed {

@@ -242,6 +242,16 @@ impl SeenTokens {
     }
 }
 
+/// How what is known of a token is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// In the store, as it is now.
+    Afresh,
+    /// In memory, where the store keeps copies: no more than a second behind, and never behind what was done
+    /// through this instance. Only for what changes nothing.
+    AtHand,
+}
+
 impl Server {
     /// The signing keys. Until they have been read from where they are kept nothing can be signed, and
     /// of no token can be said that it is not ours: the answer is 503.
@@ -276,16 +286,14 @@ impl Server {
         if self.store.is_there() {
             return Ok(());
         }
-        self.store
-            .ready()
-            .await
-            .inspect_err(|error| self.metrics.store_failed(error))
+        self.counted(self.store.ready().await)
     }
 
     /// The token of that text, if it is one of ours and alive: at most one look at the store.
     async fn live_token(
         &self,
         text: &str,
+        look: Look,
         now: Timestamp,
     ) -> Result<Option<(Arc<Recognised>, Live)>, OAuthError> {
         let issuer = self.settings.issuer.as_str();
@@ -293,7 +301,16 @@ impl Server {
         let Some(recognised) = self.seen.recognise(text, &keys, issuer, now) else {
             return Ok(None);
         };
-        let records = self.records(recognised.keys(), now).await?;
+        let keys = recognised.keys();
+        let at_hand = match look {
+            Look::AtHand => self.store.at_hand(keys, now),
+            Look::Afresh => None,
+        };
+        let records = match (at_hand, look) {
+            (Some(records), _) => records,
+            (None, Look::AtHand) => self.counted(self.store.get_and_copy(keys, now).await)?,
+            (None, Look::Afresh) => self.records(keys, now).await?,
+        };
         let live = recognised.resolve(&records, now);
         let trust = self.trust.load();
         let live = live.filter(|live| trust.ended(live).is_none());
@@ -325,18 +342,17 @@ impl Server {
         keys: &[Key],
         now: Timestamp,
     ) -> Result<Vec<Option<Record>>, StoreError> {
-        self.store
-            .get(keys, now)
-            .await
-            .inspect_err(|error| self.metrics.store_failed(error))
+        self.counted(self.store.get(keys, now).await)
     }
 
     /// Commits, and counts what the store could not do.
     async fn commit(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
-        self.store
-            .commit(changes, now)
-            .await
-            .inspect_err(|error| self.metrics.store_failed(error))
+        self.counted(self.store.commit(changes, now).await)
+    }
+
+    /// Counts what the store could not do.
+    fn counted<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        outcome.inspect_err(|error| self.metrics.store_failed(error))
     }
 }
 

@@ -3,7 +3,7 @@
 use http::{Method, StatusCode};
 
 use super::authenticate::authenticate;
-use super::{Answer, Endpoint, Reply, Request, Server};
+use super::{Answer, Endpoint, Look, Reply, Request, Server};
 use crate::oauth::error::OAuthError;
 use crate::token::read::Live;
 
@@ -45,7 +45,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let client = authenticate(server, &trust, request, &form, now).await?;
     let caller = client.registration().client_id();
     let text = form.required("token")?;
-    let found = server.live_token(text, now).await?;
+    let found = server.live_token(text, Look::Afresh, now).await?;
     if let Some((recognised, live)) = found.filter(|(_, live)| live.client_id() == caller) {
         server.commit(&recognised.revocation(), now).await?;
         server.metrics.token_revoked();

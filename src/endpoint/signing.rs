@@ -8,9 +8,10 @@ use serde::Serialize;
 use super::Server;
 use super::authenticate;
 use crate::client::registration::ClientRegistration;
+use crate::grant::Granted;
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::jwe::{self, Encryption, EncryptionKey};
-use crate::key::signing::SigningKey;
+use crate::key::signing::{SigningKey, UnsignedJws};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::secret::Secret;
 use crate::oauth::time::Timestamp;
@@ -140,17 +141,28 @@ pub(super) async fn sign(
     typ: &'static str,
     claims: &impl Serialize,
 ) -> Result<String, OAuthError> {
-    let claims = serde_json::value::to_raw_value(claims).map_err(broken)?;
-    let is_rsa = matches!(
-        key.algorithm(),
-        SigningAlgorithm::Rs256 | SigningAlgorithm::Ps256
-    );
-    let make = move || key.sign_compact(typ, &claims).map_err(broken);
-    if is_rsa {
-        tokio::task::spawn_blocking(make).await.map_err(broken)?
+    finished(key.prepare(typ, claims).map_err(broken)?).await
+}
+
+/// The same of what is ready to be signed.
+pub(super) async fn finished(unsigned: UnsignedJws) -> Result<String, OAuthError> {
+    if unsigned.is_slow() {
+        let made = tokio::task::spawn_blocking(|| unsigned.sign()).await;
+        made.map_err(broken)?.map_err(broken)
     } else {
-        make()
+        unsigned.sign().map_err(broken)
     }
+}
+
+/// Signs the access token that was granted, where it is yet to be signed.
+///
+/// # Errors
+/// It cannot be made.
+pub(super) async fn sign_access_token(granted: &mut Granted) -> Result<(), OAuthError> {
+    if let Some(unsigned) = granted.unsigned.take() {
+        granted.response.access_token = Some(Secret::new(finished(unsigned).await?));
+    }
+    Ok(())
 }
 
 pub(super) fn broken(error: impl std::fmt::Display) -> OAuthError {

@@ -3,10 +3,12 @@
 use http::Method;
 
 use super::authenticate::authenticate;
+use super::signing::sign_access_token;
 use super::{Answer, Endpoint, Reply, Request, Server};
 use crate::grant::{self, Ask, Granted};
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
+use crate::oauth::secret::Secret;
 use crate::store::StoreError;
 
 /// The endpoint.
@@ -38,7 +40,7 @@ impl Endpoint for Token {
     }
 }
 
-/// How often what was presented is looked at again because somebody else was faster.
+/// How often what was presented is looked at again because it was not known, or somebody else was faster.
 const ATTEMPTS: usize = 3;
 
 async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> {
@@ -56,8 +58,17 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     };
     let grant = grant::chosen(&form, &client).map_err(named)?;
     let presented = grant.presents(&form, server.issuer());
-    for _ in 0..ATTEMPTS {
-        let evidence = server.records(&presented, now).await?;
+    // What this instance knows is mostly still so, and saves a trip: the commit finds out.
+    let mut known = if presented.is_empty() {
+        Some(Vec::new())
+    } else {
+        server.store.last_known(&presented, now)
+    };
+    for _ in 0..=ATTEMPTS {
+        let (evidence, is_fresh) = match known.take() {
+            Some(known) => (known, presented.is_empty()),
+            None => (server.records(&presented, now).await?, true),
+        };
         let mut granted = {
             let keys = server.keys()?;
             let context = server.context(&keys, &trust.users, now);
@@ -68,24 +79,29 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
                 evidence: &evidence,
                 context: &context,
             });
+            // Nobody is refused because of what was so once, and nobody is given anything because of it without a
+            // commit that makes sure that it is still so.
+            let is_settled = |granted: &Granted| is_fresh || granted.changes.rest_on(&presented);
             match decided {
-                Ok(granted) => granted,
-                Err(refusal) => {
+                Ok(granted) if is_settled(&granted) => granted,
+                Err(refusal) if is_fresh => {
                     if !refusal.changes.is_empty() {
                         server.commit(&refusal.changes, now).await?;
                     }
                     return Err(named(refusal.error));
                 }
+                Ok(_) | Err(_) => continue,
             }
         };
-        // Before anything is used up: an ID token that cannot be made costs the client nothing.
+        // Before anything is used up: a token that cannot be made costs the client nothing.
+        sign_access_token(&mut granted).await.map_err(named)?;
         if let Some(id_token) = granted.id_token.take() {
-            let access_token = granted.response.access_token.expose();
+            let access_token = granted.response.access_token.as_ref();
             let made = server
                 .id_token(
                     client.registration(),
                     &id_token,
-                    Some(access_token),
+                    access_token.map(Secret::expose),
                     None,
                     now,
                 )
@@ -116,7 +132,7 @@ fn answer(
     form: &Form<'_>,
     granted: &Granted,
 ) -> Result<Reply, OAuthError> {
-    let body = serde_json::to_string(&granted.response).map_err(|error| {
+    let body = granted.response.to_json().map_err(|error| {
         OAuthError::new(ErrorCode::ServerError, "the token could not be issued").because(error)
     })?;
     let grant_type = form.value("grant_type").unwrap_or_default();

@@ -147,6 +147,13 @@ impl Identity {
 /// Text in printable ASCII: what is not, and `%`, becomes `%XX`, and so does a blank at either end, which
 /// a header would lose.
 fn plain(text: &str) -> String {
+    // Most texts are that already.
+    if text
+        .bytes()
+        .all(|octet| matches!(octet, b'!'..=b'~') && octet != b'%')
+    {
+        return text.to_owned();
+    }
     let last = text.len().saturating_sub(1);
     let mut plain = String::with_capacity(text.len());
     for (at, byte) in text.bytes().enumerate() {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::client::AuthenticatedClient;
 use crate::client::registration::{AccessTokenFormat, ClientRegistration};
 use crate::key::set::KeySet;
+use crate::key::signing::UnsignedJws;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
 use crate::oauth::nearest::nearest;
@@ -22,7 +23,7 @@ use crate::oauth::time::{Lifetime, Timestamp};
 use crate::record::{Changes, Key, Record};
 use crate::token::family::{Authentication, Family, FamilyId};
 use crate::token::id_token::IdToken;
-use crate::token::{self, AccessToken, Confirmation, Issue};
+use crate::token::{self, AccessToken, Confirmation, Draft, Issue, Text, Written};
 use crate::user::Users;
 
 /// Every grant, as `grant_types_supported` lists them.
@@ -126,15 +127,29 @@ pub struct Granted {
     pub token: AccessToken,
     /// In which form.
     pub format: AccessTokenFormat,
+    /// The access token, where it is yet to be signed: then the response has none.
+    pub unsigned: Option<UnsignedJws>,
     /// The ID token that goes along, yet to be signed.
     pub id_token: Option<IdToken>,
+}
+
+#[cfg(test)]
+impl Granted {
+    /// The response once the access token is signed.
+    fn response_json(&mut self) -> serde_json::Value {
+        if let Some(unsigned) = self.unsigned.take() {
+            let signed = unsigned.sign().expect("the key signs");
+            self.response.access_token = Some(Secret::new(signed));
+        }
+        serde_json::to_value(&self.response).expect("JSON")
+    }
 }
 
 /// The members of RFC 6749 section 5.1.
 #[derive(Debug)]
 pub struct TokenResponse {
-    /// The access token.
-    pub access_token: Secret,
+    /// The access token, once it is signed.
+    pub access_token: Option<Secret>,
     expires_in: Lifetime,
     scope: Scope,
     refresh_token: Option<Secret>,
@@ -142,11 +157,29 @@ pub struct TokenResponse {
     pub id_token: Option<Secret>,
 }
 
+impl TokenResponse {
+    /// RFC 6749 section 5.1.
+    ///
+    /// # Errors
+    /// The access token is yet to be signed.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        let tokens = [&self.access_token, &self.refresh_token, &self.id_token];
+        let tokens = tokens.into_iter().flatten();
+        let octets: usize = tokens.map(|token| token.expose().len()).sum();
+        let mut body = Vec::with_capacity(octets + self.scope.as_str().len() + 160);
+        serde_json::to_writer(&mut body, self)?;
+        String::from_utf8(body).map_err(serde::ser::Error::custom)
+    }
+}
+
 impl Serialize for TokenResponse {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap as _;
+        use serde::ser::{Error as _, SerializeMap as _};
+        let access_token = self.access_token.as_ref();
+        let access_token =
+            access_token.ok_or_else(|| S::Error::custom("the access token is not signed"))?;
         let mut map = s.serialize_map(None)?;
-        map.serialize_entry("access_token", self.access_token.expose())?;
+        map.serialize_entry("access_token", access_token.expose())?;
         // RFC 8705 section 3 gives bound tokens no type of their own.
         map.serialize_entry("token_type", "Bearer")?;
         map.serialize_entry("expires_in", &self.expires_in)?;
@@ -265,18 +298,13 @@ fn access_token(
     let format = registration
         .access_token_format()
         .unwrap_or(context.access_token_format);
-    let token = AccessToken {
+    let draft = Draft {
         client_id: registration.client_id().clone(),
         subject: released.subject,
         scope: released.scope,
         audience: released.audience,
         issued: context.now,
         expires: context.now.after(context.access_token_ttl),
-        id: (context.mint)()
-            .expose()
-            .get(..22)
-            .unwrap_or_default()
-            .to_owned(),
         confirmation,
         authentication: released.authentication,
         family: released.family,
@@ -287,11 +315,18 @@ fn access_token(
         keys: context.keys,
         secret: &secret,
     };
-    let (access_token, changes) = token::format(format)
-        .write(&token, &issue)
-        .map_err(|error| {
-            OAuthError::new(ErrorCode::ServerError, "the token could not be issued").because(error)
-        })?;
+    let written = token::format(format).write(draft, &issue);
+    let Written {
+        token,
+        text,
+        changes,
+    } = written.map_err(|error| {
+        OAuthError::new(ErrorCode::ServerError, "the token could not be issued").because(error)
+    })?;
+    let (access_token, unsigned) = match text {
+        Text::Whole(text) => (Some(text), None),
+        Text::Unsigned(unsigned) => (None, Some(unsigned)),
+    };
     let response = TokenResponse {
         access_token,
         expires_in: context.access_token_ttl,
@@ -304,6 +339,7 @@ fn access_token(
         changes,
         token,
         format,
+        unsigned,
         id_token: None,
     })
 }
@@ -518,11 +554,8 @@ mod tests {
     #[test]
     fn the_response_of_rfc_6749_section_5_1() {
         let response = |client: &str| -> (Value, Granted) {
-            let granted = decided(client, "grant_type=client_credentials").expect("granted");
-            (
-                serde_json::to_value(&granted.response).expect("JSON"),
-                granted,
-            )
+            let mut granted = decided(client, "grant_type=client_credentials").expect("granted");
+            (granted.response_json(), granted)
         };
         let (plain, granted) = response("plain");
         assert_eq!(plain["token_type"], "Bearer");

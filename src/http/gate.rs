@@ -114,7 +114,7 @@ pub(super) fn told(
         Err(error) => {
             let (status, peer) = (error.status().as_u16(), whom(peer));
             let code = error.error().unwrap_or("none");
-            let cause = one_line(error.cause());
+            let cause = &*one_line(error.cause());
             match error.why() {
                 Why::Unavailable => {
                     tracing::error!(target: "audit", event = "gate_undecided", request = id, peer, address, gate, status, cause);

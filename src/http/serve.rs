@@ -1,6 +1,7 @@
 //! The accept loop, and the one wrapper in which every request becomes an answer and every error a
 //! line in the log.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -43,8 +44,8 @@ const IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long requests in flight may take once the program is told to stop.
 pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 
-/// How many header lines a request may have.
-const HEADER_LINES: usize = 100;
+/// How many characters of a text from outside are logged.
+const LONGEST_LINE: usize = 1024;
 
 /// What every connection shares.
 pub struct Site {
@@ -159,11 +160,11 @@ where
         };
         async move { Ok::<_, Infallible>(answer(&site, &caller, request).await) }
     });
+    // It takes a hundred header lines: its own limit, for which it has room ready, as it has not for one that is set.
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIME)
         .max_buf_size(limit.max(8 * 1024))
-        .max_headers(HEADER_LINES)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -182,7 +183,7 @@ where
                 request = &*observer.requests.next(),
                 peer = whom(peer),
                 endpoint = "none",
-                cause = one_line(&error.to_string()),
+                cause = &*one_line(&error.to_string()),
                 "refused: no HTTP request"
             );
         } else {
@@ -216,7 +217,8 @@ async fn answer(site: &Site, caller: &Caller, request: http::Request<Incoming>) 
     if route.is_none()
         && let Some(found) = site.passages.find(request.uri())
     {
-        let response = pass::answer(site, found, caller, request, &mut id).await;
+        // Apart, so that the others need not carry what passing on takes.
+        let response = Box::pin(pass::answer(site, found, caller, request, &mut id)).await;
         let seconds = began.elapsed().as_secs_f64();
         site.server
             .metrics
@@ -314,7 +316,7 @@ async fn decide(
 
 /// The line in the log for a request that was refused: what really happened, once.
 fn refused(error: &OAuthError, seen: &Seen, id: &str, peer: Peer) {
-    let cause = one_line(error.cause());
+    let cause = &*one_line(error.cause());
     let status = error.code().status().as_u16();
     let (endpoint, code) = (seen.endpoint, error.code().name());
     let peer = whom(peer);
@@ -359,12 +361,16 @@ pub(super) fn whom(peer: Peer) -> String {
 }
 
 /// Text from outside, so that it cannot end a line of the log or fill it.
-pub(super) fn one_line(text: &str) -> String {
-    let kept: String = text.chars().take(1024).collect();
+pub(super) fn one_line(text: &str) -> Cow<'_, str> {
+    // Nearly all of it is, and is only looked at.
+    if text.len() <= LONGEST_LINE && text.bytes().all(|octet| matches!(octet, b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
+    let kept: String = text.chars().take(LONGEST_LINE).collect();
     if kept.chars().any(char::is_control) {
-        kept.escape_debug().to_string()
+        Cow::Owned(kept.escape_debug().to_string())
     } else {
-        kept
+        Cow::Owned(kept)
     }
 }
 
@@ -418,12 +424,14 @@ fn preflight(methods: &[Method]) -> Reply {
 /// An answer of our own, with what each of them has.
 pub(super) fn respond(reply: Reply, cors: bool) -> Response<Body> {
     let body = match reply.body {
-        std::borrow::Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
-        std::borrow::Cow::Owned(text) => Bytes::from(text),
+        Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+        Cow::Owned(text) => Bytes::from(text),
     };
     let mut response = Response::new(Body::Whole(body.into()));
     *response.status_mut() = reply.status;
     let headers = response.headers_mut();
+    // Those of the reply, those below, and what hyper adds.
+    headers.reserve(reply.headers.len() + 5);
     for (name, value) in reply.headers {
         headers.append(name, value);
     }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::error::Unspecified;
@@ -13,7 +14,6 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use base64::write::EncoderStringWriter;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
@@ -27,6 +27,9 @@ const PREPARED: [&str; 4] = ["at+jwt", "JWT", "token-introspection+jwt", "logout
 
 /// The octets of an ES256 or Ed25519 signature.
 const SHORT: usize = 64;
+
+/// What a dot and one of those take in base64url, and then some.
+const ROOM: usize = 96;
 
 /// A private key with the one algorithm that it is used with.
 pub struct SigningKey {
@@ -180,19 +183,64 @@ impl SigningKey {
         .map_err(|_| KeyError::Failed)
     }
 
-    /// A compact JWS (RFC 7515 section 3.1) of that `typ` over those claims, written into one buffer.
+    /// A compact JWS (RFC 7515 section 3.1) of that `typ` over those claims.
     pub fn sign_compact(&self, typ: &str, claims: &impl Serialize) -> Result<String, KeyError> {
-        // Most tokens are shorter than this; longer ones let the buffer grow.
-        let mut token = String::with_capacity(1024);
-        token.push_str(&self.header(typ));
-        token.push('.');
-        let mut payload = EncoderStringWriter::from_consumer(token, &URL_SAFE_NO_PAD);
-        serde_json::to_writer(&mut payload, claims).map_err(|_| KeyError::Claims)?;
-        let mut token = payload.into_inner();
+        self.signed(self.input(typ, claims)?)
+    }
+
+    /// The same, all but signed.
+    pub fn prepare(
+        self: &Arc<Self>,
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<UnsignedJws, KeyError> {
+        Ok(UnsignedJws {
+            input: self.input(typ, claims)?,
+            key: Arc::clone(self),
+        })
+    }
+
+    /// Header and payload, with room for what follows.
+    fn input(&self, typ: &str, claims: &impl Serialize) -> Result<String, KeyError> {
+        // Encoded in one go: piece by piece, as JSON is written, takes several times as long.
+        let mut json = Vec::with_capacity(512);
+        serde_json::to_writer(&mut json, claims).map_err(|_| KeyError::Claims)?;
+        let header = self.header(typ);
+        let mut input = String::with_capacity(header.len() + json.len() * 4 / 3 + ROOM);
+        input.push_str(&header);
+        input.push('.');
+        URL_SAFE_NO_PAD.encode_string(json, &mut input);
+        Ok(input)
+    }
+
+    fn signed(&self, mut token: String) -> Result<String, KeyError> {
         let signature = self.sign(token.as_bytes())?;
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(&signature, &mut token);
         Ok(token)
+    }
+}
+
+/// A compact JWS that is yet to be signed.
+#[derive(Debug)]
+pub struct UnsignedJws {
+    key: Arc<SigningKey>,
+    input: String,
+}
+
+impl UnsignedJws {
+    /// Whether signing takes so long that nobody else should wait for it: with RSA a hundred times as long as all
+    /// else about a token.
+    pub fn is_slow(&self) -> bool {
+        matches!(self.key.pair, Pair::Rsa(_))
+    }
+
+    /// Signs it.
+    ///
+    /// # Errors
+    /// The library cannot.
+    pub fn sign(self) -> Result<String, KeyError> {
+        self.key.signed(self.input)
     }
 }
 

@@ -39,15 +39,14 @@ pub struct Wrong {
 }
 
 impl<T: DeserializeOwned> Listing<T> {
-    /// Reads the file. Every object that cannot be read is a fault of its own; the others are given with
-    /// the line on which they start.
-    pub fn read(&self, text: &str) -> (Vec<(usize, T)>, Vec<Wrong>) {
+    /// Reads the file. Every object that cannot be read is a fault of its own; the others are handed over one by
+    /// one, with the line on which they start: of a million no two need be held at the same time.
+    pub fn read(&self, text: &str, mut take: impl FnMut(usize, T)) -> Vec<Wrong> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let items: Vec<&RawValue> = match serde_json::from_str(text) {
             Ok(items) => items,
-            Err(error) => return (Vec::new(), vec![self.no_list(&error)]),
+            Err(error) => return vec![self.no_list(&error)],
         };
-        let mut read = Vec::with_capacity(items.len());
         let mut wrong = Vec::new();
         let mut lines = Lines {
             text,
@@ -57,11 +56,11 @@ impl<T: DeserializeOwned> Listing<T> {
         for item in items {
             let line = lines.line_of(item.get());
             match serde_json::from_str::<T>(item.get()) {
-                Ok(object) => read.push((line, object)),
+                Ok(object) => take(line, object),
                 Err(error) => wrong.push(self.unreadable(item.get(), line, &error)),
             }
         }
-        (read, wrong)
+        wrong
     }
 
     fn no_list(&self, error: &serde_json::Error) -> Wrong {

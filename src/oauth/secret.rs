@@ -35,6 +35,9 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// How many characters of base64url 32 octets take.
+const BASE64URL: usize = 43;
+
 /// A SHA-256 digest, compared in constant time.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
@@ -43,6 +46,15 @@ impl Digest {
     /// The digest of those octets.
     pub fn of(octets: &[u8]) -> Self {
         Self(Sha256::digest(octets).into())
+    }
+
+    /// The digest of those texts, one behind the other.
+    pub fn of_parts(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            hash.update(part);
+        }
+        Self(hash.finalize().into())
     }
 
     /// Those 32 octets, which are a digest already.
@@ -72,7 +84,19 @@ impl Digest {
 
     /// Base64url without padding: 43 characters.
     pub fn to_base64url(&self) -> String {
-        URL_SAFE_NO_PAD.encode(self.0)
+        self.with_base64url(str::to_owned)
+    }
+
+    /// The same for whoever only looks at it.
+    pub fn with_base64url<T>(&self, look: impl FnOnce(&str) -> T) -> T {
+        let mut text = [0; BASE64URL];
+        // There is room for all of it, and it is ASCII.
+        let written = URL_SAFE_NO_PAD.encode_slice(self.0, &mut text);
+        let text = written.ok().and_then(|length| text.get(..length));
+        look(
+            text.and_then(|text| std::str::from_utf8(text).ok())
+                .unwrap_or_default(),
+        )
     }
 }
 
@@ -87,7 +111,7 @@ impl Eq for Digest {}
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.to_base64url())
+        self.with_base64url(|text| f.write_str(text))
     }
 }
 

@@ -9,6 +9,7 @@ use http::HeaderMap;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::forwarded::{Spelled, Spelling};
 use super::{Encoding, Front, Located, Parameters, Peer, ProxyError, Verdict};
 use crate::cert::{CertificateError, ClientCertificate};
 
@@ -22,10 +23,10 @@ const KEPT_OCTETS: u64 = 64 * 1024 * 1024;
 /// What is kept of a certificate besides its octets, about.
 const BESIDES: u64 = 512;
 
-/// Reads what the web server in front forwards, remembering certificates by the digest of their header.
+/// Reads what the web server in front forwards, remembering certificates by how they were written.
 pub struct Window {
     front: Front,
-    known: Cache<[u8; 32], Arc<Known>, Octets>,
+    known: Cache<Spelled, Arc<Known>, Octets>,
 }
 
 /// What one header value holds.
@@ -34,23 +35,25 @@ struct Known {
     certificate: Arc<ClientCertificate>,
     chain: Vec<Vec<u8>>,
     encoding: Encoding,
+    /// [`Located::key`].
+    fingerprint: [u8; 32],
 }
 
 /// Certificates weigh what they hold.
 #[derive(Clone, Copy)]
 struct Octets;
 
-impl Weighter<[u8; 32], Arc<Known>> for Octets {
-    fn weight(&self, _: &[u8; 32], known: &Arc<Known>) -> u64 {
+impl Weighter<Spelled, Arc<Known>> for Octets {
+    fn weight(&self, spelled: &Spelled, known: &Arc<Known>) -> u64 {
         let chain: usize = known.chain.iter().map(Vec::len).sum();
-        BESIDES + (known.certificate.der().len() + chain) as u64
+        BESIDES + (spelled.octets() + known.certificate.der().len() + chain) as u64
     }
 }
 
 /// What the web server says of a client. It exists only where the rules of trust let it.
 #[derive(Debug)]
 pub struct Presented {
-    seen: Option<(Arc<Known>, [u8; 32])>,
+    seen: Option<Arc<Known>>,
     verdict: Verdict,
     trusted: bool,
     user: Option<String>,
@@ -101,19 +104,16 @@ impl Window {
     }
 
     fn look(&self, located: &Located<'_>) -> Result<Presented, Unreadable> {
-        let seen = match located.key() {
+        let seen = match located.spelling() {
             None => {
                 // A chain without a leaf is looked at all the same: garbage is refused at every path.
                 self.front.decode(located).map_err(Unreadable::Proxy)?;
                 None
             }
-            Some(key) => {
-                let key = *key.octets();
-                match self.known.get(&key) {
-                    Some(known) => Some((known, key)),
-                    None => self.decode(located, &key)?.map(|known| (known, key)),
-                }
-            }
+            Some(spelling) => match self.known.get(&spelling) {
+                Some(known) => Some(known),
+                None => self.decode(located, spelling)?,
+            },
         };
         Ok(Presented {
             seen,
@@ -128,7 +128,7 @@ impl Window {
     fn decode(
         &self,
         located: &Located<'_>,
-        key: &[u8; 32],
+        spelling: Spelling<'_>,
     ) -> Result<Option<Arc<Known>>, Unreadable> {
         let Some(forwarded) = self.front.decode(located).map_err(Unreadable::Proxy)? else {
             return Ok(None);
@@ -139,8 +139,9 @@ impl Window {
             certificate: Arc::new(certificate),
             chain: forwarded.chain,
             encoding: forwarded.encoding,
+            fingerprint: *forwarded.key.octets(),
         });
-        self.known.insert(*key, Arc::clone(&known));
+        self.known.insert(spelling.to_owned(), Arc::clone(&known));
         Ok(Some(known))
     }
 }
@@ -158,9 +159,10 @@ impl Presented {
             certificate: Arc::new(certificate),
             chain,
             encoding,
+            fingerprint,
         };
         Self {
-            seen: Some((Arc::new(known), fingerprint)),
+            seen: Some(Arc::new(known)),
             verdict: Verdict::Success,
             trusted: true,
             user: None,
@@ -183,22 +185,22 @@ impl Presented {
 
     /// The certificate, whatever its validity.
     pub fn certificate(&self) -> Option<&Arc<ClientCertificate>> {
-        self.seen.as_ref().map(|(known, _)| &known.certificate)
+        self.seen.as_ref().map(|known| &known.certificate)
     }
 
     /// The intermediates that came with it.
     pub fn chain(&self) -> &[Vec<u8>] {
-        self.seen.as_ref().map_or(&[], |(known, _)| &known.chain)
+        self.seen.as_ref().map_or(&[], |known| &known.chain)
     }
 
     /// The digest of certificate and chain as they were forwarded: equal where both are.
     pub fn fingerprint(&self) -> Option<&[u8; 32]> {
-        self.seen.as_ref().map(|(_, fingerprint)| fingerprint)
+        self.seen.as_ref().map(|known| &known.fingerprint)
     }
 
     /// How the certificate was written.
     pub fn encoding(&self) -> Option<&'static str> {
-        self.seen.as_ref().map(|(known, _)| known.encoding.name())
+        self.seen.as_ref().map(|known| known.encoding.name())
     }
 
     /// The web server's verdict.
@@ -268,22 +270,44 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_in_octets() {
-        let window: Cache<[u8; 32], Arc<Known>, Octets> =
+        let window: Cache<Spelled, Arc<Known>, Octets> =
             Cache::with_weighter(1_000, 100_000, Octets);
         let (leaf, large) = (certificate("p256"), certificate("large"));
         let held = leaf.len() + large.len();
-        for number in 0..100 {
+        for number in 0..100_u8 {
             let known = Known {
                 certificate: Arc::new(
                     ClientCertificate::from_der(leaf.clone()).expect("a certificate"),
                 ),
                 chain: vec![large.clone()],
                 encoding: Encoding::AUTO,
+                fingerprint: [number; 32],
             };
-            window.insert([number; 32], Arc::new(known));
+            window.insert(Spelling::of(&[number], &[]).to_owned(), Arc::new(known));
         }
         assert!(window.len() * held <= 100_000, "{} are kept", window.len());
         assert!(!window.is_empty());
+    }
+
+    #[test]
+    fn what_is_written_in_another_way_is_not_the_same() {
+        let known = Cache::new(100);
+        let all: [(&[u8], &[&[u8]]); 6] = [
+            (b"MIIab", &[]),
+            (b"MIIa", &[b"b"]),
+            (b"MII", &[b"a", b"b"]),
+            (b"MII", &[b"ab"]),
+            (b"MII", &[b"b", b"a"]),
+            (b"", &[b"MIIab"]),
+        ];
+        for (number, (certificate, chain)) in all.iter().enumerate() {
+            let spelling = Spelling::of(certificate, chain);
+            assert_eq!(known.get(&spelling), None, "{number}");
+            known.insert(spelling.to_owned(), number);
+        }
+        for (number, (certificate, chain)) in all.iter().enumerate() {
+            assert_eq!(known.get(&Spelling::of(certificate, chain)), Some(number));
+        }
     }
 
     #[test]

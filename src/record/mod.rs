@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::oauth::secret::{Digest, Secret};
+use crate::oauth::secret::Digest;
 use crate::oauth::time::Timestamp;
 
 /// What a key is about. The prefix is part of the documented key layout.
@@ -83,15 +83,28 @@ impl Key {
         let mut text = String::with_capacity(46);
         text.push_str(kind.prefix());
         text.push(':');
-        text.push_str(&digest.to_base64url());
+        digest.with_base64url(|digest| text.push_str(digest));
         Self(text.into_boxed_str())
     }
 
     /// The key of something that has that name at that issuer. Of two issuers that share a store neither
     /// finds what is the other's; an issuer has no newline.
     pub fn named(kind: Kind, issuer: &str, name: &str) -> Self {
-        let named = Secret::new(format!("{issuer}\n{name}"));
-        Self::new(kind, &named.digest())
+        Self::new(kind, &Digest::of_parts(&[issuer, "\n", name]))
+    }
+
+    /// The digest, in base64url.
+    pub fn digest(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, digest)| digest)
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> Option<Kind> {
+        let (prefix, _) = self.0.split_once(':')?;
+        Kind::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.prefix() == prefix)
     }
 
     /// As stores spell it (before any prefix of their own).
@@ -187,6 +200,13 @@ impl Changes {
         self.conditions.extend(others.conditions);
         self.operations.extend(others.operations);
         self
+    }
+
+    /// Whether they are made only while there is, or is not, what was found under every one of those keys.
+    pub fn rest_on(&self, keys: &[Key]) -> bool {
+        let conditions = &self.conditions;
+        keys.iter()
+            .all(|key| conditions.iter().any(|(other, _)| other == key))
     }
 
     /// The conditions, in the order they were stated.

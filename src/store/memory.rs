@@ -46,15 +46,22 @@ struct MemoryStore {
     shelf: Arc<RwLock<Shelf>>,
 }
 
+impl MemoryStore {
+    fn found(&self, keys: &[Key], now: Timestamp) -> Vec<Option<Record>> {
+        let held = read(&self.shelf);
+        keys.iter()
+            .map(|key| held.live(key, now).cloned())
+            .collect()
+    }
+}
+
 impl Store for MemoryStore {
     fn get<'a>(&'a self, keys: &'a [Key], now: Timestamp) -> Pending<'a, Vec<Option<Record>>> {
-        Box::pin(async move {
-            let held = read(&self.shelf);
-            Ok(keys
-                .iter()
-                .map(|key| held.live(key, now).cloned())
-                .collect())
-        })
+        Box::pin(async move { Ok(self.found(keys, now)) })
+    }
+
+    fn at_hand(&self, keys: &[Key], now: Timestamp) -> Option<Vec<Option<Record>>> {
+        Some(self.found(keys, now))
     }
 
     fn commit<'a>(&'a self, changes: &'a Changes, now: Timestamp) -> Pending<'a, ()> {

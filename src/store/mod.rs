@@ -10,6 +10,8 @@
 //! - A store that cannot answer says [`StoreError::Unavailable`] soon (within seconds), and recovers
 //!   by itself when it can be reached again.
 //! - Every record with an end is removed without being asked for.
+//! - A store may keep copies (`at_hand`). They are never more than a second behind, and never behind what was
+//!   committed through this instance.
 
 mod file;
 pub mod keyring;
@@ -40,11 +42,22 @@ pub trait Backend: Sync {
 pub type Opening<'a> = Pin<Box<dyn Future<Output = Result<Arc<dyn Store>, OpenError>> + Send + 'a>>;
 
 /// What a store's URL does not say.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// The certificates, in PEM, one of which must have issued that of a `rediss://` server; without,
     /// the system's own authorities are believed.
     pub redis_ca: Option<Vec<u8>>,
+    /// Whether a store at the other end of a network may keep copies of records, as long as it is told of changes.
+    pub copies: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            redis_ca: None,
+            copies: true,
+        }
+    }
 }
 
 /// Opens the store that `url` names. Must be called within a Tokio runtime.
@@ -101,6 +114,27 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + S
 pub trait Store: Send + Sync {
     /// The records of those keys, as they are now, in that order.
     fn get<'a>(&'a self, keys: &'a [Key], now: Timestamp) -> Pending<'a, Vec<Option<Record>>>;
+
+    /// The records of those keys out of this instance's memory, as they were less than a second ago at the earliest,
+    /// and as this instance left them at least; nothing where it has not all of them.
+    fn at_hand(&self, _keys: &[Key], _now: Timestamp) -> Option<Vec<Option<Record>>> {
+        None
+    }
+
+    /// As [`get`](Self::get), and what is found may be [`at_hand`](Self::at_hand) from then on.
+    fn get_and_copy<'a>(
+        &'a self,
+        keys: &'a [Key],
+        now: Timestamp,
+    ) -> Pending<'a, Vec<Option<Record>>> {
+        self.get(keys, now)
+    }
+
+    /// The records of those keys as this instance wrote or saw them last, which may be long ago: only for whoever
+    /// commits on the condition that they are still so.
+    fn last_known(&self, _keys: &[Key], _now: Timestamp) -> Option<Vec<Option<Record>>> {
+        None
+    }
 
     /// Makes the changes in one step if their conditions hold.
     fn commit<'a>(&'a self, changes: &'a Changes, now: Timestamp) -> Pending<'a, ()>;

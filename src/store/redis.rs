@@ -9,21 +9,25 @@
 
 mod address;
 mod command;
+mod copies;
 mod gather;
 mod link;
 mod lookout;
 
-use ::redis::{Client, ErrorKind, Pipeline, Script, ServerErrorKind, Value, cmd};
+use ::redis::{
+    Client, ErrorKind, Pipeline, ProtocolVersion, RedisResult, Script, ServerErrorKind, Value, cmd,
+};
 
 use std::sync::Arc;
 
 use super::{Backend, Opening, Options, Pending, Store, StoreError};
 use crate::oauth::time::Timestamp;
-use crate::record::{Changes, Key, Record};
+use crate::record::{Changes, Key, Kind, Operation, Record};
 use command::{Short, get, write_script};
-use gather::Gather;
+use copies::Copies;
+use gather::{Gather, Line};
 use link::Link;
-use lookout::Lookout;
+use lookout::{Lookout, Told};
 
 /// The backend of everything that is a Redis.
 pub(super) struct Redis;
@@ -35,27 +39,64 @@ impl Backend for Redis {
 
     fn open<'a>(&self, url: &'a str, options: &'a Options) -> Opening<'a> {
         Box::pin(async move {
-            let client = address::client(url, options)?;
-            Ok(Arc::new(RedisStore::new(client)) as Arc<dyn Store>)
+            let client = address::client(url, options, ProtocolVersion::RESP2)?;
+            let telling = if options.copies {
+                Some(address::client(url, options, ProtocolVersion::RESP3)?)
+            } else {
+                None
+            };
+            Ok(Arc::new(RedisStore::new(client, telling)) as Arc<dyn Store>)
         })
     }
 }
 
 struct RedisStore {
     link: Arc<Link>,
-    gather: Arc<Gather>,
+    gather: Arc<Gather<Link>>,
     lookout: Lookout,
     script: Script,
+    /// Where copies are kept, and what they are made of is asked.
+    copying: Option<Copying>,
+}
+
+/// Asks over the connection on which Redis tells of changes.
+struct Copying {
+    told: Arc<Told>,
+    gather: Arc<Gather<Told>>,
 }
 
 impl RedisStore {
-    fn new(client: Client) -> Self {
+    fn new(client: Client, telling: Option<Client>) -> Self {
         let link = Arc::new(Link::new(client.clone()));
+        let told = telling.map(|client| Arc::new(Told::new(client)));
         Self {
-            lookout: Lookout::new(client, Arc::clone(&link)),
+            lookout: Lookout::new(client, Arc::clone(&link), told.clone()),
             gather: Arc::new(Gather::new(Arc::clone(&link))),
             link,
             script: Script::new(include_str!("redis/commit.lua")),
+            copying: told.map(|told| Copying {
+                gather: Arc::new(Gather::new(Arc::clone(&told))),
+                told,
+            }),
+        }
+    }
+
+    fn copies(&self) -> Option<&Copies> {
+        self.copying.as_ref().map(|copying| &copying.told.copies)
+    }
+
+    /// Makes the changes by the shortest command that does.
+    async fn make(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
+        let Some(short) = Short::of(changes, now) else {
+            return self.run_script(changes, now).await;
+        };
+        let (command, conditional) = short.into_command();
+        match self.gather.ask(command).await {
+            // `SET … NX` has done nothing. There may be a record that Redis has not removed yet
+            // but that has ended by our clock, and the script knows.
+            Ok(Value::Nil) if conditional => self.run_script(changes, now).await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(link::unavailable(&error)),
         }
     }
 
@@ -63,7 +104,7 @@ impl RedisStore {
     async fn run_script(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
         let mut evaluate = cmd("EVALSHA");
         write_script(&mut evaluate, self.script.get_hash(), changes, now);
-        let mut answer = self.link.command(&evaluate).await;
+        let mut answer = self.gather.ask(evaluate).await;
         if let Err(error) = &answer
             && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
         {
@@ -76,7 +117,7 @@ impl RedisStore {
                 changes,
                 now,
             );
-            answer = self.link.command(&evaluate).await;
+            answer = self.gather.ask(evaluate).await;
         }
         match answer {
             Ok(Value::Int(0)) => Ok(()),
@@ -98,32 +139,46 @@ impl RedisStore {
 impl Store for RedisStore {
     fn get<'a>(&'a self, keys: &'a [Key], now: Timestamp) -> Pending<'a, Vec<Option<Record>>> {
         Box::pin(async move {
-            // Not MGET, which a cluster refuses where the keys live on different nodes.
-            let answers = match keys {
-                [] => return Ok(Vec::new()),
-                [key] => self.gather.ask(get(key)).await.map(|answer| vec![answer]),
-                // A token and its family.
-                [one, other] => {
-                    let asked = (self.gather.ask(get(one)), self.gather.ask(get(other)));
-                    let (one, other) = futures_util::future::join(asked.0, asked.1).await;
-                    one.and_then(|one| Ok(vec![one, other?]))
-                }
-                keys => {
-                    let mut pipeline = Pipeline::with_capacity(keys.len());
-                    for key in keys {
-                        pipeline.add_command(get(key));
-                    }
-                    self.link.pipeline(&pipeline, keys.len()).await
-                }
-            };
+            let answers = asked(&self.gather, keys).await;
             let answers = answers.map_err(|error| link::unavailable(&error))?;
-            if answers.len() != keys.len() {
-                return Err(unexpected());
-            }
             let records = keys.iter().zip(answers);
             records
                 .map(|(key, answer)| read(key, answer, now))
                 .collect()
+        })
+    }
+
+    fn at_hand(&self, keys: &[Key], now: Timestamp) -> Option<Vec<Option<Record>>> {
+        self.copies()?.of(keys, now)
+    }
+
+    fn last_known(&self, keys: &[Key], now: Timestamp) -> Option<Vec<Option<Record>>> {
+        self.copies()?.last_known(keys, now)
+    }
+
+    fn get_and_copy<'a>(
+        &'a self,
+        keys: &'a [Key],
+        now: Timestamp,
+    ) -> Pending<'a, Vec<Option<Record>>> {
+        let Some(copying) = &self.copying else {
+            return self.get(keys, now);
+        };
+        Box::pin(async move {
+            let copies = &copying.told.copies;
+            let stamps: Vec<_> = keys.iter().map(|key| copies.stamp(key)).collect();
+            // Where nobody tells of changes, Redis is asked over the other connection. A question may be asked
+            // twice.
+            let Ok(answers) = asked(&copying.gather, keys).await else {
+                return self.get(keys, now).await;
+            };
+            let mut found = Vec::with_capacity(keys.len());
+            for ((key, stamp), answer) in keys.iter().zip(stamps).zip(answers) {
+                let record = read(key, answer, now)?;
+                copies.keep(key, stamp, record.as_ref());
+                found.push(record);
+            }
+            Ok(found)
         })
     }
 
@@ -132,18 +187,12 @@ impl Store for RedisStore {
             if changes.is_empty() {
                 return Ok(());
             }
-            let Some(short) = Short::of(changes, now) else {
-                return self.run_script(changes, now).await;
-            };
-            match self.link.command(short.command()).await {
-                // `SET … NX` has done nothing. There may be a record that Redis has not removed yet
-                // but that has ended by our clock, and the script knows.
-                Ok(Value::Nil) if matches!(short, Short::IfAbsent(_)) => {
-                    self.run_script(changes, now).await
-                }
-                Ok(_) => Ok(()),
-                Err(error) => Err(link::unavailable(&error)),
+            let committed = self.make(changes, now).await;
+            if let Some(copies) = self.copies() {
+                // Also where nobody knows whether it happened: before anybody hears of it, no copy says otherwise.
+                learn(copies, changes, committed.is_ok());
             }
+            committed
         })
     }
 
@@ -184,8 +233,55 @@ impl Store for RedisStore {
                 Err(error) => return Err(link::unavailable(&error)),
             };
             let text: String = answers.iter().filter_map(text).collect();
-            Ok(judge(&text))
+            let mut warnings = judge(&text);
+            if let Some(copying) = &self.copying
+                && let Err(error) = copying.told.connect(Arc::default()).await
+                && lookout::does_not_tell(&error)
+            {
+                warnings.push(format!(
+                    "Redis does not tell of changes ({}), so that it is asked for every answer: that takes Redis 6 \
+                     and a user who may say HELLO and CLIENT TRACKING; --answer-cache off has it so without a word",
+                    link::unavailable(&error)
+                ));
+            }
+            Ok(warnings)
         })
+    }
+}
+
+/// The answers to the question for each of those keys, which are asked in one trip.
+async fn asked<L: Line>(gather: &Arc<Gather<L>>, keys: &[Key]) -> RedisResult<Vec<Value>> {
+    match keys {
+        [key] => gather.ask(get(key)).await.map(|answer| vec![answer]),
+        // Not MGET, which a cluster refuses where the keys live on different nodes.
+        keys => {
+            let asked = keys.iter().map(|key| gather.ask(get(key)));
+            let answers = futures_util::future::join_all(asked).await;
+            answers.into_iter().collect()
+        }
+    }
+}
+
+/// Ends the copies of what this instance has changed, or may have, and keeps what may be asked for next: refresh
+/// tokens and families that are new. Of opaque access tokens there are too many for that.
+fn learn(copies: &Copies, changes: &Changes, made: bool) {
+    let conditions = changes.conditions();
+    for (key, operation) in changes.operations() {
+        let is_new = !conditions.iter().any(|(other, _)| other == key);
+        match (operation, key.kind()) {
+            (Operation::Put(_), Some(Kind::AccessToken)) => copies.changed(key.as_str()),
+            (Operation::Put(record), Some(Kind::RefreshToken | Kind::Family)) if is_new && made => {
+                copies.changed_here(key);
+                copies.note(key, record);
+            }
+            _ => copies.changed_here(key),
+        }
+    }
+    if !made {
+        // Whatever was expected of these is not so.
+        for (key, _) in conditions {
+            copies.changed_here(key);
+        }
     }
 }
 

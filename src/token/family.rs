@@ -85,9 +85,10 @@ pub struct Authentication {
 
 /// What a user allowed a client: what every token of the family has in common.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub struct Family {
     /// To whom it was given.
-    #[serde(rename = "c", with = "client_id")]
+    #[serde(rename = "c", serialize_with = "client_id::serialize")]
     pub client_id: ClientId,
     /// `sub`.
     #[serde(rename = "u")]
@@ -96,10 +97,10 @@ pub struct Family {
     #[serde(rename = "n")]
     pub username: String,
     /// Whether the user was one of `--users`, and so must still be one.
-    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "l", skip_serializing_if = "std::ops::Not::not")]
     pub local: bool,
     /// What was allowed.
-    #[serde(rename = "s", with = "scope")]
+    #[serde(rename = "s", serialize_with = "scope::serialize")]
     pub scope: Scope,
     /// For what (RFC 8707).
     #[serde(rename = "a")]
@@ -108,14 +109,65 @@ pub struct Family {
     #[serde(flatten)]
     pub authentication: Authentication,
     /// `sid`: the user's session, if it still was one.
-    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
     /// The claims asked for by name in the ID token (OpenID Connect Core section 5.5).
-    #[serde(rename = "i", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "i", skip_serializing_if = "Vec::is_empty")]
     pub id_token_claims: Vec<String>,
     /// The claims asked for by name at `userinfo`.
-    #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "o", skip_serializing_if = "Vec::is_empty")]
     pub userinfo_claims: Vec<String>,
+}
+
+/// A family as it is read: flat, because what is flattened is read in twice the time, and this is read at every
+/// refresh.
+#[derive(Deserialize)]
+struct Kept {
+    #[serde(rename = "c", deserialize_with = "client_id::deserialize")]
+    client_id: ClientId,
+    #[serde(rename = "u")]
+    subject: String,
+    #[serde(rename = "n")]
+    username: String,
+    #[serde(rename = "l", default)]
+    local: bool,
+    #[serde(rename = "s", deserialize_with = "scope::deserialize")]
+    scope: Scope,
+    #[serde(rename = "a")]
+    audience: Vec<String>,
+    #[serde(rename = "t")]
+    time: Timestamp,
+    #[serde(rename = "r", default)]
+    acr: Option<String>,
+    #[serde(rename = "m", default)]
+    methods: Vec<String>,
+    #[serde(rename = "b", default)]
+    session: Option<String>,
+    #[serde(rename = "i", default)]
+    id_token_claims: Vec<String>,
+    #[serde(rename = "o", default)]
+    userinfo_claims: Vec<String>,
+}
+
+impl From<Kept> for Family {
+    fn from(kept: Kept) -> Self {
+        Self {
+            client_id: kept.client_id,
+            subject: kept.subject,
+            username: kept.username,
+            local: kept.local,
+            scope: kept.scope,
+            audience: kept.audience,
+            authentication: Authentication {
+                time: kept.time,
+                acr: kept.acr,
+                methods: kept.methods,
+            },
+            session: kept.session,
+            id_token_claims: kept.id_token_claims,
+            userinfo_claims: kept.userinfo_claims,
+        }
+    }
 }
 
 impl Family {

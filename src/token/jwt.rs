@@ -4,7 +4,7 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
 
 use super::family::{Authentication, FamilyId};
-use super::{AccessToken, CannotIssue, Confirmation, Format, Issue};
+use super::{AccessToken, CannotIssue, Confirmation, Draft, Format, Issue, Text, Written, name_of};
 use crate::client::registration::AccessTokenFormat;
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::claims::{self, AudienceClaim, TimeClaims};
@@ -12,7 +12,6 @@ use crate::key::jws::UnverifiedJws;
 use crate::key::set::KeySet;
 use crate::oauth::ClientId;
 use crate::oauth::scope::Scope;
-use crate::oauth::secret::Secret;
 use crate::oauth::time::Timestamp;
 use crate::record::Changes;
 
@@ -28,7 +27,7 @@ pub(super) struct Jwt;
 
 /// The claims as they are written.
 #[derive(Serialize)]
-struct Written<'a> {
+struct Claims<'a> {
     iss: &'a str,
     sub: &'a str,
     client_id: &'a str,
@@ -76,17 +75,14 @@ impl Format for Jwt {
         AccessTokenFormat::Jwt
     }
 
-    fn write(
-        &self,
-        token: &AccessToken,
-        issue: &Issue<'_>,
-    ) -> Result<(Secret, Changes), CannotIssue> {
+    fn write(&self, draft: Draft, issue: &Issue<'_>) -> Result<Written, CannotIssue> {
+        let token = draft.named(name_of(issue.secret.expose()));
         let key = issue
             .keys
             .signer_preferring(ALGORITHM, token.issued)
             .ok_or_else(|| CannotIssue("there is no signing key".into()))?;
         let authentication = token.authentication.as_ref();
-        let claims = Written {
+        let claims = Claims {
             iss: issue.issuer,
             sub: &token.subject,
             client_id: token.client_id.as_str(),
@@ -101,10 +97,14 @@ impl Format for Jwt {
             amr: authentication.map_or(&[], |made| &made.methods),
             grant_id: token.family.as_ref(),
         };
-        let text = key
-            .sign_compact(TYPE, &claims)
+        let unsigned = key
+            .prepare(TYPE, &claims)
             .map_err(|error| CannotIssue(error.to_string()))?;
-        Ok((Secret::new(text), Changes::none()))
+        Ok(Written {
+            token,
+            text: Text::Unsigned(unsigned),
+            changes: Changes::none(),
+        })
     }
 }
 

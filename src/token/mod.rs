@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::cert::Thumbprint;
 use crate::client::registration::AccessTokenFormat;
 use crate::key::set::KeySet;
+use crate::key::signing::UnsignedJws;
 use crate::oauth::ClientId;
 use crate::oauth::scope::Scope;
 use crate::oauth::secret::Secret;
@@ -65,13 +66,83 @@ mod thumbprint {
         thumbprint: &Thumbprint,
         s: S,
     ) -> Result<S::Ok, S::Error> {
-        s.collect_str(thumbprint)
+        let digest = thumbprint.digest();
+        digest.with_base64url(|text| s.serialize_str(text))
     }
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Thumbprint, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
         text.parse().map_err(D::Error::custom)
     }
+}
+
+/// An access token that has no name yet: its format gives it one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// [`AccessToken::client_id`].
+    pub client_id: ClientId,
+    /// [`AccessToken::subject`].
+    pub subject: String,
+    /// [`AccessToken::scope`].
+    pub scope: Scope,
+    /// [`AccessToken::audience`].
+    pub audience: Vec<String>,
+    /// [`AccessToken::issued`].
+    pub issued: Timestamp,
+    /// [`AccessToken::expires`].
+    pub expires: Timestamp,
+    /// [`AccessToken::confirmation`].
+    pub confirmation: Option<Confirmation>,
+    /// [`AccessToken::authentication`].
+    pub authentication: Option<Authentication>,
+    /// [`AccessToken::family`].
+    pub family: Option<FamilyId>,
+}
+
+impl Draft {
+    /// The token of that name.
+    fn named(self, id: &str) -> AccessToken {
+        AccessToken {
+            client_id: self.client_id,
+            subject: self.subject,
+            scope: self.scope,
+            audience: self.audience,
+            issued: self.issued,
+            expires: self.expires,
+            id: id.to_owned(),
+            confirmation: self.confirmation,
+            authentication: self.authentication,
+            family: self.family,
+        }
+    }
+}
+
+/// How many characters of base64url a name has: 132 bits.
+const NAME: usize = 22;
+
+/// The first characters of that text, as a name.
+fn name_of(text: &str) -> &str {
+    text.get(..NAME).unwrap_or(text)
+}
+
+/// A token that was written.
+#[derive(Debug)]
+pub struct Written {
+    /// What it says.
+    pub token: AccessToken,
+    /// As the client gets it.
+    pub text: Text,
+    /// What must be committed for it to be good.
+    pub changes: Changes,
+}
+
+/// An access token as the client gets it.
+#[derive(Debug)]
+pub enum Text {
+    /// All of it.
+    Whole(Secret),
+    /// All but its signature.
+    Unsigned(UnsignedJws),
 }
 
 /// What a format needs to write a token.
@@ -89,12 +160,8 @@ pub trait Format: Sync {
     /// Which one.
     fn format(&self) -> AccessTokenFormat;
 
-    /// The token as the client gets it, and what must be committed for it to be good.
-    fn write(
-        &self,
-        token: &AccessToken,
-        issue: &Issue<'_>,
-    ) -> Result<(Secret, Changes), CannotIssue>;
+    /// Writes a token.
+    fn write(&self, draft: Draft, issue: &Issue<'_>) -> Result<Written, CannotIssue>;
 }
 
 /// Why no token could be written.

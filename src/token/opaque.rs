@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccessToken, CannotIssue, Confirmation, Format, Issue};
+use super::{AccessToken, CannotIssue, Confirmation, Draft, Format, Issue, Text, Written, name_of};
 use crate::client::registration::AccessTokenFormat;
 use crate::oauth::ClientId;
 use crate::oauth::scope::Scope;
@@ -32,8 +32,6 @@ struct Stored<'a> {
     issued: Timestamp,
     #[serde(rename = "e")]
     expires: Timestamp,
-    #[serde(borrow, rename = "j")]
-    id: std::borrow::Cow<'a, str>,
     #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
     confirmation: Option<Confirmation>,
 }
@@ -43,16 +41,15 @@ impl Format for Opaque {
         AccessTokenFormat::Opaque
     }
 
-    fn write(
-        &self,
-        token: &AccessToken,
-        issue: &Issue<'_>,
-    ) -> Result<(Secret, Changes), CannotIssue> {
+    fn write(&self, draft: Draft, issue: &Issue<'_>) -> Result<Written, CannotIssue> {
         let chance = issue.secret.expose();
-        let text = Secret::new(match &token.family {
-            None => format!("{PREFIX}{chance}"),
-            Some(family) => format!("{PREFIX}{chance}.{}", family.as_str()),
+        let text = Secret::new(match &draft.family {
+            None => [PREFIX, chance].concat(),
+            Some(family) => [PREFIX, chance, ".", family.as_str()].concat(),
         });
+        // Whoever reads the name of a token in the log finds its record by it, and nobody the token.
+        let key = key(issue.issuer, text.expose());
+        let token = draft.named(name_of(key.digest()));
         let client_id = token.client_id.as_str();
         let stored = Stored {
             client_id: client_id.into(),
@@ -61,16 +58,21 @@ impl Format for Opaque {
             audience: token.audience.as_slice().into(),
             issued: token.issued,
             expires: token.expires,
-            id: token.id.as_str().into(),
             confirmation: token.confirmation,
         };
-        let value = serde_json::to_vec(&stored).map_err(|error| CannotIssue(error.to_string()))?;
+        let mut value = Vec::with_capacity(256);
+        serde_json::to_writer(&mut value, &stored)
+            .map_err(|error| CannotIssue(error.to_string()))?;
         let record = Record {
             value,
             expires: Some(token.expires),
         };
-        let changes = Changes::none().put(key(issue.issuer, text.expose()), record);
-        Ok((text, changes))
+        let changes = Changes::none().put(key, record);
+        Ok(Written {
+            token,
+            text: Text::Whole(text),
+            changes,
+        })
     }
 }
 
@@ -79,8 +81,8 @@ pub(super) fn key(issuer: &str, text: &str) -> Key {
     Key::named(Kind::AccessToken, issuer, text)
 }
 
-/// The token that a record stands for, unless it has expired. What it has from its family, its reader adds.
-pub(super) fn read(record: &Record, now: Timestamp) -> Option<AccessToken> {
+/// The token that the record under that key stands for, unless it has expired. What it has from its family, its reader adds.
+pub(super) fn read(key: &Key, record: &Record, now: Timestamp) -> Option<AccessToken> {
     let stored: Stored<'_> = serde_json::from_slice(&record.value).ok()?;
     if stored.expires <= now {
         return None;
@@ -92,7 +94,7 @@ pub(super) fn read(record: &Record, now: Timestamp) -> Option<AccessToken> {
         audience: stored.audience.into_owned(),
         issued: stored.issued,
         expires: stored.expires,
-        id: stored.id.into_owned(),
+        id: name_of(key.digest()).to_owned(),
         confirmation: stored.confirmation,
         authentication: None,
         family: None,
@@ -110,14 +112,13 @@ mod tests {
     fn a_token_is_its_issuers_alone() {
         let (secret, keys) = (Secret::new("A".repeat(43)), KeySet::new());
         let (issuer, now) = ("https://as.example", Timestamp::from_unix(1_000));
-        let token = AccessToken {
+        let token = Draft {
             client_id: ClientId::parse("a").expect("a client_id"),
             subject: "a".into(),
             scope: Scope::default(),
             audience: vec![issuer.into()],
             issued: now,
             expires: Timestamp::from_unix(1_600),
-            id: "1".into(),
             confirmation: None,
             authentication: None,
             family: None,
@@ -127,14 +128,18 @@ mod tests {
             keys: &keys,
             secret: &secret,
         };
-        let (text, changes) = Opaque.write(&token, &issue).expect("written");
-        let [(kept, Operation::Put(record))] = changes.operations() else {
-            panic!("one record: {changes:?}");
+        let written = Opaque.write(token, &issue).expect("written");
+        let [(kept, Operation::Put(record))] = written.changes.operations() else {
+            panic!("one record: {written:?}");
         };
+        let Text::Whole(text) = &written.text else {
+            panic!("nothing signs it: {written:?}");
+        };
+        assert!(kept.digest().starts_with(&written.token.id));
         let at = |issuer| recognise(text.expose(), &keys, issuer, now).expect("it looks like one");
         assert_eq!(at(issuer).keys(), std::slice::from_ref(kept));
         let found = at(issuer).resolve(&[Some(record.clone())], now);
-        assert_eq!(found, Some(Live::Access(token, None)));
+        assert_eq!(found, Some(Live::Access(written.token, None)));
         for other in ["https://as.example/", "https://as.example/stage"] {
             assert_ne!(at(other).keys(), std::slice::from_ref(kept), "{other}");
         }

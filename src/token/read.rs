@@ -148,7 +148,7 @@ impl Recognised {
             (Kept::Opaque, Some(record)) => AccessToken {
                 authentication: family.as_ref().map(|family| family.authentication.clone()),
                 family: self.family.clone(),
-                ..opaque::read(record, now)?
+                ..opaque::read(&self.keys[0], record, now)?
             },
             (Kept::Jwt(token, ..), None) => token.as_ref().clone(),
             (Kept::Opaque | Kept::Refresh, None) | (Kept::Jwt(..), Some(_)) => return None,
@@ -189,7 +189,7 @@ mod tests {
     use crate::oauth::scope::Scope;
     use crate::oauth::secret::Secret;
     use crate::record::Operation;
-    use crate::token::{Confirmation, Issue, format};
+    use crate::token::{Confirmation, Draft, Issue, Text, Written, format};
 
     const NOW: Timestamp = Timestamp::from_unix(1_000);
     const ISSUER: &str = "https://as.example.com";
@@ -201,16 +201,15 @@ mod tests {
             .expect("one key")
     }
 
-    fn token(scope: &str, audience: &[&str], bound: bool) -> AccessToken {
+    fn token(scope: &str, audience: &[&str], bound: bool) -> Draft {
         let thumbprint = "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0";
-        AccessToken {
+        Draft {
             client_id: ClientId::parse("a").expect("a client"),
             subject: "a".into(),
             scope: Scope::parse(scope).expect("a scope"),
             audience: audience.iter().map(ToString::to_string).collect(),
             issued: NOW,
             expires: Timestamp::from_unix(1_600),
-            id: "name".into(),
             authentication: None,
             family: None,
             confirmation: bound.then(|| Confirmation {
@@ -219,19 +218,28 @@ mod tests {
         }
     }
 
-    /// The token as a client holds it, and the record that goes with it, if one does.
+    /// The token, as a client holds it, and the record that goes with it, if one does.
     fn written(
-        token: &AccessToken,
+        token: &Draft,
         kind: AccessTokenFormat,
         keys: &KeySet,
-    ) -> (String, Option<Record>) {
+    ) -> (AccessToken, String, Option<Record>) {
         let secret = Secret::new("c".repeat(43));
         let issue = Issue {
             issuer: ISSUER,
             keys,
             secret: &secret,
         };
-        let (text, changes) = format(kind).write(token, &issue).expect("a token");
+        let written = format(kind).write(token.clone(), &issue);
+        let Written {
+            token,
+            text,
+            changes,
+        } = written.expect("a token");
+        let text = match text {
+            Text::Whole(text) => text.expose().to_owned(),
+            Text::Unsigned(unsigned) => unsigned.sign().expect("signed"),
+        };
         let record = changes
             .operations()
             .first()
@@ -239,7 +247,7 @@ mod tests {
                 Operation::Put(record) => record.clone(),
                 Operation::Delete => panic!("nothing is deleted when a token is issued"),
             });
-        (text.expose().to_owned(), record)
+        (token, text, record)
     }
 
     #[test]
@@ -249,12 +257,12 @@ mod tests {
             for token in [
                 token("", &[ISSUER], false),
                 token("a b", &["https://one.example", "urn:two"], true),
-                AccessToken {
+                Draft {
                     subject: "somebody".into(),
                     ..token("a", &["x"], true)
                 },
             ] {
-                let (text, record) = written(&token, *kind, &keys);
+                let (token, text, record) = written(&token, *kind, &keys);
                 let found = recognise(&text, &keys, ISSUER, NOW).expect("one of ours");
                 let live = found.resolve(&[record], NOW);
                 assert_eq!(live, Some(Live::Access(token, None)), "{kind:?}");
@@ -270,7 +278,7 @@ mod tests {
             value: b"1".to_vec(),
             expires: Some(token.expires),
         };
-        let (jwt, none) = written(&token, AccessTokenFormat::Jwt, &keys);
+        let (_, jwt, none) = written(&token, AccessTokenFormat::Jwt, &keys);
         assert_eq!(none, None);
         let found = recognise(&jwt, &keys, ISSUER, NOW).expect("one of ours");
         assert_eq!(found.resolve(&[Some(revoked.clone())], NOW), None);
@@ -279,7 +287,7 @@ mod tests {
         assert!(recognise(&jwt, &keys, ISSUER, token.expires).is_none());
         assert!(recognise(&jwt, &keys, "https://other.example", NOW).is_none());
 
-        let (opaque, record) = written(&token, AccessTokenFormat::Opaque, &keys);
+        let (_, opaque, record) = written(&token, AccessTokenFormat::Opaque, &keys);
         let found = recognise(&opaque, &keys, ISSUER, NOW).expect("it looks like ours");
         assert_eq!(found.resolve(&[None], NOW), None);
         assert_eq!(found.resolve(&[record], token.expires), None);
@@ -292,7 +300,7 @@ mod tests {
     fn what_is_not_ours() {
         let (own, other) = (keys(SigningAlgorithm::Es256), keys(SigningAlgorithm::Es256));
         let token = token("", &[ISSUER], false);
-        let (jwt, _) = written(&token, AccessTokenFormat::Jwt, &own);
+        let (_, jwt, _) = written(&token, AccessTokenFormat::Jwt, &own);
         for text in [
             "",
             "a.b.c",
@@ -340,7 +348,7 @@ mod tests {
         for algorithm in SigningAlgorithm::ALL {
             let keys = keys(*algorithm);
             let token = token("", &[ISSUER], false);
-            let (text, _) = written(&token, AccessTokenFormat::Jwt, &keys);
+            let (_, text, _) = written(&token, AccessTokenFormat::Jwt, &keys);
             assert!(
                 recognise(&text, &keys, ISSUER, NOW).is_some(),
                 "{algorithm:?}"

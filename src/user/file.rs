@@ -112,7 +112,8 @@ impl fmt::Display for Problem {
 
 /// Reads the file, or says everything that is wrong with it.
 pub(super) fn read(text: &str) -> Result<Users, Vec<Problem>> {
-    let (entries, wrong) = USERS.read(text);
+    let mut entries = Vec::new();
+    let wrong = USERS.read(text, |line, entry| entries.push((line, entry)));
     let problem = |wrong: Wrong| Problem {
         line: wrong.line,
         user: wrong.named,

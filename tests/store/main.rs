@@ -1,6 +1,7 @@
 //! Every store does what the contract in `certbound::store` says.
 
 mod contract;
+mod copies;
 mod file;
 mod redis;
 #[path = "../support/mod.rs"]

@@ -162,6 +162,7 @@ async fn keeps_the_contract_over_tls() {
     let url = format!("rediss://localhost:{tls_port}");
     let options = Options {
         redis_ca: Some(ca_certificate.pem().into_bytes()),
+        ..Options::default()
     };
     let store = store::open(&url, &options).await.expect("the store opens");
     contract(store).await;

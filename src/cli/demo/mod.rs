@@ -26,8 +26,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::logging::{self, Log};
 use super::serve::{Listeners, Ready, Running};
-use super::{Ended, World, complain, logging};
+use super::{Ended, World, complain};
 use crate::config::{self, Settings};
 use crate::http::listen::Listener;
 use client::Client;
@@ -110,7 +111,7 @@ async fn show(
 ) -> Result<Ended, String> {
     let mut end = End::new().map_err(|error| format!("signals cannot be received: {error}"))?;
     let pki = Pki::new((world.clock)()).map_err(|error| error.to_string())?;
-    let (places, running) = start(folder, &pki, port, world).await?;
+    let (places, running, log) = start(folder, &pki, port, world).await?;
     let client = Client {
         pki: &pki,
         folder,
@@ -134,6 +135,7 @@ async fn show(
         end.wait().await;
     }
     running.stop().await;
+    drop(log);
     let failed = told.as_ref().is_some_and(|failed| !failed.is_empty());
     if failed && !folder.is_kept() {
         folder.keep();
@@ -182,7 +184,7 @@ async fn start(
     pki: &Pki,
     port: u16,
     world: World,
-) -> Result<(Places, Running), String> {
+) -> Result<(Places, Running, Log), String> {
     let (front_listener, front) = listen(port).await?;
     let (listener, certbound) = listen(0).await?;
     let (admin_listener, admin) = listen(0).await?;
@@ -194,7 +196,7 @@ async fn start(
     let secret = files::write(folder, pki, &places, world)?;
     let settings = settings(folder)?;
     let log = folder.create(files::LOG)?;
-    logging::start_to(log, settings.log_format, settings.log_level);
+    let log = logging::start_to(log, settings.log_format, settings.log_level);
     let ready = Ready::new(&settings, world).await;
     let ready = ready.map_err(|faults| faults.join("\n"))?;
     let listeners = Listeners {
@@ -206,7 +208,7 @@ async fn start(
     let server = pki.identity("server").ok_or("nobody is called server")?;
     let front = Front::new(server, certbound, &secret)?;
     tokio::spawn(front.serve(front_listener));
-    Ok((places, running))
+    Ok((places, running, log))
 }
 
 /// Loopback, and nothing else.

@@ -7,7 +7,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::Guard;
-use crate::endpoint::Server;
+use crate::endpoint::{Look, Server};
 use crate::gate::facts::{Answered, Facts, NotGood};
 use crate::gate::{AuthMethod, Refused, Why};
 use crate::key::JwsError;
@@ -102,7 +102,8 @@ impl Server {
         if let Some(facts) = self.facts_of_own(guard, text, now).await? {
             return Ok(facts);
         }
-        self.facts_of_other(guard, text, now, &|_| {}).await
+        // Apart, so that our own need not carry what asking others takes.
+        Box::pin(self.facts_of_other(guard, text, now, &|_| {})).await
     }
 
     /// What is known of that token if it is one of ours that is alive and that this gate takes.
@@ -120,7 +121,7 @@ impl Server {
         if !guard.own || (!introspects && is_opaque(text)) {
             return Ok(None);
         }
-        let own = self.live_token(text, now).await;
+        let own = self.live_token(text, Look::AtHand, now).await;
         let own = own.map_err(|error| undecided(&error))?;
         // A refresh token opens nothing.
         Ok(own.and_then(|(_, live)| match live {

@@ -7,6 +7,7 @@ use super::interaction::{Interaction, TIME};
 use super::session::Current;
 use crate::authorization::step::agreement;
 use crate::endpoint::Reply;
+use crate::endpoint::signing::sign_access_token;
 use crate::grant;
 use crate::grant::authorization_code::AuthorizationCode;
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -63,17 +64,20 @@ pub(super) async fn answer(
         );
     let response_type = request.response_type();
     let front = if response_type.token {
-        let keys = server.keys()?;
-        let context = server.context(&keys, &visit.trust.users, now);
-        let mut front = grant::front_channel(client, &context, &family, name.clone())?;
+        let mut front = {
+            let keys = server.keys()?;
+            let context = server.context(&keys, &visit.trust.users, now);
+            grant::front_channel(client, &context, &family, name.clone())?
+        };
         changes = changes.and(std::mem::take(&mut front.changes));
+        sign_access_token(&mut front).await?;
         Some(front)
     } else {
         None
     };
     let access_token = front
         .as_ref()
-        .map(|front| front.response.access_token.clone());
+        .and_then(|front| front.response.access_token.clone());
     let access_token_text = access_token.as_ref().map(Secret::expose);
     let id_token = if response_type.id_token {
         Some(id_token(visit, asked, &family, access_token_text, text.expose()).await?)

@@ -9,7 +9,7 @@ use super::session::Current;
 use crate::authorization::Answer as Response;
 use crate::client::registration::ClientRegistration;
 use crate::endpoint::authenticate::authenticate;
-use crate::endpoint::{Answer, Endpoint, Reply, Request, Server, Trust};
+use crate::endpoint::{Answer, Endpoint, Look, Reply, Request, Server, Trust};
 use crate::grant::refresh_token::held;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
@@ -295,7 +295,7 @@ async fn by_client(
         .because(format!("client {client_id}: {cause}"))
     };
     let found = server
-        .live_token(form.required("refresh_token")?, now)
+        .live_token(form.required("refresh_token")?, Look::Afresh, now)
         .await?;
     let Some((recognised, Live::Refresh(token, family))) = found else {
         return Err(refused("it is no refresh token that is alive"));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::client::registration::ClientRegistration;
 use crate::endpoint::signing::{SignBy, sign};
-use crate::endpoint::{Answer, Endpoint, Reply, Request, Server};
+use crate::endpoint::{Answer, Endpoint, Look, Reply, Request, Server};
 use crate::gate::credential::is_b64token;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::profile::Profile;
@@ -59,7 +59,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         )
         .because(cause)
     };
-    let found = server.live_token(&text, now).await?;
+    let found = server.live_token(&text, Look::AtHand, now).await?;
     let Some((_, Live::Access(token, family))) = found else {
         return Err(invalid("it is no access token that is alive".into()));
     };

@@ -205,12 +205,13 @@ fn good() -> String {
 
 #[test]
 fn a_code_gives_what_its_family_says() {
-    let granted = redeem("plain", None, &good(), &code(), &family("plain", true)).expect("granted");
+    let mut granted =
+        redeem("plain", None, &good(), &code(), &family("plain", true)).expect("granted");
     assert_eq!(granted.token.subject, "s-1");
     assert_eq!(granted.token.scope.as_str(), "openid a b");
     assert_eq!(granted.token.audience, ["https://one.example"]);
     assert_eq!(granted.token.family, Some(name()));
-    let response = serde_json::to_value(&granted.response).expect("JSON");
+    let response = granted.response_json();
     assert!(
         response["refresh_token"]
             .as_str()
@@ -415,14 +416,14 @@ fn oa_26_bcp_06_refreshing_widens_nothing() {
 
 #[test]
 fn bcp_05_rotation_and_reuse() {
-    let kept =
+    let mut kept =
         use_token("plain", None, "", &refresh(None), &family("plain", true)).expect("granted");
     assert!(
         kept.changes.is_empty(),
         "nothing changes: {:?}",
         kept.changes
     );
-    let response = serde_json::to_value(&kept.response).expect("JSON");
+    let response = kept.response_json();
     assert!(response.get("refresh_token").is_none());
     for client in ["rotates", "public"] {
         let granted =

@@ -287,7 +287,8 @@ fn failure(
     let (status, gate) = (code.as_u16(), guard.gate().name().as_str());
     let upstream = way.pool.upstream().to_string();
     let address = address.map(tracing::field::display);
-    let cause = one_line(&failed.to_string());
+    let failed = failed.to_string();
+    let cause = &*one_line(&failed);
     if code.is_server_error() {
         tracing::error!(
             request = id,

@@ -1,14 +1,18 @@
 //! A Redis URL, read strictly: what `redis` would ignore is refused.
 
 use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionInfo, IntoConnectionInfo as _, TlsCertificates};
+use redis::{Client, ConnectionInfo, IntoConnectionInfo as _, ProtocolVersion, TlsCertificates};
 use url::Url;
 
 use super::super::{OpenError, Options};
 
-/// The client for that URL, not connected yet. No error repeats any part of the URL that could be a
+/// The client for that URL, which speaks that protocol, not connected yet. No error repeats any part of the URL that could be a
 /// password.
-pub(super) fn client(text: &str, options: &Options) -> Result<Client, OpenError> {
+pub(super) fn client(
+    text: &str,
+    options: &Options,
+    protocol: ProtocolVersion,
+) -> Result<Client, OpenError> {
     let url = Url::parse(text).map_err(|error| {
         malformed(&format!(
             "the Redis URL cannot be read ({error}): write redis://:PASSWORD@HOST:PORT/DB, the \
@@ -29,7 +33,8 @@ pub(super) fn client(text: &str, options: &Options) -> Result<Client, OpenError>
         .into_connection_info()
         .map_err(|error| refused(&error))?;
     let settings = TcpSettings::default().set_nodelay(true);
-    let info = info.set_tcp_settings(settings);
+    let spoken = info.redis_settings().clone().set_protocol(protocol);
+    let info = info.set_tcp_settings(settings).set_redis_settings(spoken);
     let client = match &options.redis_ca {
         Some(pem) => {
             let certificates = pem::parse_many(pem).ok();
@@ -128,6 +133,10 @@ fn refused(error: &redis::RedisError) -> OpenError {
 mod tests {
     use super::*;
 
+    fn client(text: &str, options: &Options) -> Result<Client, OpenError> {
+        super::client(text, options, ProtocolVersion::RESP3)
+    }
+
     #[test]
     fn what_is_read() {
         for url in [
@@ -171,6 +180,7 @@ mod tests {
     fn a_ca_needs_tls_and_a_certificate() {
         let options = |pem: &str| Options {
             redis_ca: Some(pem.as_bytes().to_vec()),
+            ..Options::default()
         };
         for (url, pem) in [("redis://localhost", "x"), ("rediss://localhost", "x")] {
             assert!(

@@ -37,9 +37,11 @@ impl Short {
         }
     }
 
-    pub(super) fn command(&self) -> &Cmd {
+    /// The command, and whether it may find that its condition does not hold.
+    pub(super) fn into_command(self) -> (Cmd, bool) {
         match self {
-            Self::Plain(command) | Self::IfAbsent(command) => command,
+            Self::Plain(command) => (command, false),
+            Self::IfAbsent(command) => (command, true),
         }
     }
 }
@@ -49,6 +51,11 @@ fn named(key: &Key) -> String {
     name.push_str(PREFIX);
     name.push_str(key.as_str());
     name
+}
+
+/// The key, as stores spell it, that Redis calls so, if it is one of ours.
+pub(super) fn unprefixed(name: &[u8]) -> Option<&str> {
+    std::str::from_utf8(name.strip_prefix(PREFIX.as_bytes())?).ok()
 }
 
 /// Asks for a record.

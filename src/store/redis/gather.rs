@@ -1,41 +1,50 @@
-//! Questions that are asked at the same moment go to Redis together: what costs is not Redis but the
-//! system's calls, one to send and one to receive, and a hundred questions need no more of them than one.
+//! Commands that are given at the same moment go to Redis together: what costs is not Redis but the
+//! system's calls, one to send and one to receive, and a hundred commands need no more of them than one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::sync::oneshot;
 
-use super::link::Link;
+use super::link::unanswered;
 
-/// The most questions that go together.
+/// The most commands that go together.
 const MOST: usize = 256;
 
-/// One question, and who waits for its answer.
-type Asked = (Cmd, oneshot::Sender<RedisResult<Value>>);
-
-/// Gathers what is asked until those who are at work have all had their say.
-pub(super) struct Gather {
-    link: Arc<Link>,
-    waiting: Mutex<Vec<Asked>>,
+/// What commands go over.
+pub(super) trait Line: Send + Sync + 'static {
+    /// Sends `count` commands once, together, and awaits their answers, each with an error of its own.
+    fn ask(
+        &self,
+        commands: &Pipeline,
+        count: usize,
+    ) -> impl Future<Output = RedisResult<Vec<RedisResult<Value>>>> + Send;
 }
 
-impl Gather {
+/// One command, and who waits for its answer.
+type Given = (Cmd, oneshot::Sender<RedisResult<Value>>);
+
+/// Gathers commands until those who are at work have all had their say.
+pub(super) struct Gather<L> {
+    line: Arc<L>,
+    waiting: Mutex<Vec<Given>>,
+}
+
+impl<L: Line> Gather<L> {
     /// Nobody has asked yet.
-    pub(super) fn new(link: Arc<Link>) -> Self {
+    pub(super) fn new(line: Arc<L>) -> Self {
         Self {
-            link,
+            line,
             waiting: Mutex::default(),
         }
     }
 
-    /// Asks once and awaits the answer. Only for what changes nothing: whoever goes away is asked for all
-    /// the same.
-    pub(super) async fn ask(self: &Arc<Self>, question: Cmd) -> RedisResult<Value> {
+    /// Sends a command once and awaits the answer. It is sent also for whoever goes away meanwhile.
+    pub(super) async fn ask(self: &Arc<Self>, command: Cmd) -> RedisResult<Value> {
         let (answers, answer) = oneshot::channel();
         let begins = {
             let mut waiting = self.waiting();
-            waiting.push((question, answers));
+            waiting.push((command, answers));
             match waiting.len() {
                 1 => Some(None),
                 MOST => Some(Some(std::mem::take(&mut *waiting))),
@@ -43,41 +52,41 @@ impl Gather {
             }
         };
         match begins {
-            Some(Some(full)) => drop(tokio::spawn(send(Arc::clone(&self.link), full))),
+            Some(Some(full)) => drop(tokio::spawn(send(Arc::clone(&self.line), full))),
             Some(None) => {
                 let gather = Arc::clone(self);
                 tokio::spawn(async move {
                     // Everybody who can go on now does so first.
                     tokio::task::yield_now().await;
-                    let asked = std::mem::take(&mut *gather.waiting());
-                    send(Arc::clone(&gather.link), asked).await;
+                    let given = std::mem::take(&mut *gather.waiting());
+                    send(Arc::clone(&gather.line), given).await;
                 });
             }
             None => {}
         }
-        // Nobody drops a question unanswered while the program runs.
+        // Nobody drops a command unanswered while the program runs.
         answer.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Asked>> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Given>> {
         // Nothing panics while this is locked.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Sends them together, and gives each its answer.
-async fn send(link: Arc<Link>, asked: Vec<Asked>) {
-    let mut pipeline = Pipeline::with_capacity(asked.len());
-    let mut waiting = Vec::with_capacity(asked.len());
-    for (question, answers) in asked {
-        pipeline.add_command(question);
+async fn send<L: Line>(line: Arc<L>, given: Vec<Given>) {
+    let mut pipeline = Pipeline::with_capacity(given.len());
+    let mut waiting = Vec::with_capacity(given.len());
+    for (command, answers) in given {
+        pipeline.add_command(command);
         waiting.push(answers);
     }
     if waiting.is_empty() {
         // Somebody filled a batch in between, and sent it.
         return;
     }
-    match link.questions(&pipeline, waiting.len()).await {
+    match line.ask(&pipeline, waiting.len()).await {
         Ok(answers) => {
             for (answers, answer) in waiting.into_iter().zip(answers) {
                 // Whoever went away needs none.
@@ -90,8 +99,4 @@ async fn send(link: Arc<Link>, asked: Vec<Asked>) {
             }
         }
     }
-}
-
-fn unanswered() -> RedisError {
-    (ErrorKind::Io, "the question was not sent").into()
 }

@@ -14,6 +14,7 @@ use redis::{
 };
 
 use super::super::StoreError;
+use super::gather::Line;
 
 /// How long making a connection may take, greeting included.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -23,7 +24,7 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// is down is not asked once for every request.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many commands may wait to be sent; more wait for their turn.
-const BUFFER: usize = 1024;
+pub(super) const BUFFER: usize = 1024;
 
 pub(super) struct Link {
     client: Client,
@@ -45,7 +46,8 @@ impl Link {
     pub(super) fn new(client: Client) -> Self {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
-            .set_response_timeout(Some(ANSWER))
+            // What takes too long is given up in one place: `within`.
+            .set_response_timeout(None)
             .set_pipeline_buffer_size(BUFFER);
         Self {
             client,
@@ -74,20 +76,6 @@ impl Link {
         let answers =
             answers.and_then(|answers| answers.into_iter().map(Value::extract_error).collect());
         self.keep_or_drop(generation, answers)
-    }
-
-    /// Sends `count` questions once, together, and awaits their answers, each with an error of its own.
-    pub(super) async fn questions(
-        &self,
-        pipeline: &Pipeline,
-        count: usize,
-    ) -> RedisResult<Vec<RedisResult<Value>>> {
-        let (generation, mut connection) = self.connection().await?;
-        let answers = within(connection.req_packed_commands(pipeline, 0, count)).await;
-        let answers = self.keep_or_drop(generation, answers)?;
-        let extracted = answers.into_iter().map(Value::extract_error);
-        let kept = extracted.map(|answer| self.keep_or_drop(generation, answer));
-        Ok(kept.collect())
     }
 
     async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
@@ -143,9 +131,20 @@ impl Link {
     }
 }
 
-/// The same limit again for a command that cannot even be sent.
-async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    match tokio::time::timeout(ANSWER + Duration::from_millis(100), answer).await {
+impl Line for Link {
+    async fn ask(&self, commands: &Pipeline, count: usize) -> RedisResult<Vec<RedisResult<Value>>> {
+        let (generation, mut connection) = self.connection().await?;
+        let answers = within(connection.req_packed_commands(commands, 0, count)).await;
+        let answers = self.keep_or_drop(generation, answers)?;
+        let extracted = answers.into_iter().map(Value::extract_error);
+        let kept = extracted.map(|answer| self.keep_or_drop(generation, answer));
+        Ok(kept.collect())
+    }
+}
+
+/// Limits the time for a command and its answer, be it that it cannot even be sent.
+pub(super) async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    match tokio::time::timeout(ANSWER, answer).await {
         Ok(answer) => answer,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
@@ -162,6 +161,11 @@ fn condemns(error: &RedisError) -> bool {
         ErrorKind::Extension => error.code() == Some("NOAUTH"),
         _ => true,
     }
+}
+
+/// What whoever waits is told where nobody is left to answer.
+pub(super) fn unanswered() -> RedisError {
+    (ErrorKind::Io, "the command was not sent").into()
 }
 
 /// What went wrong, for the log.

@@ -1,0 +1,68 @@
+//! What the crypto library takes for one signature, and for checking one.
+
+use std::time::Duration;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _,
+    ParsedPublicKey, RSA_PKCS1_SHA256, RsaKeyPair,
+};
+use rustix::time::{ClockId, clock_gettime};
+
+use super::Outcome;
+
+/// About as long as a token's header and claims.
+const MESSAGE: [u8; 400] = [7; 400];
+
+/// Signs for that many seconds.
+pub fn sign(seconds: u64, algorithm: &str) -> Outcome {
+    let entropy = SystemRandom::new();
+    match algorithm {
+        "ES256" => {
+            let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+            repeat(seconds, || {
+                key.sign(&entropy, &MESSAGE)?;
+                Ok(())
+            })
+        }
+        "RS256" => {
+            let key = RsaKeyPair::generate(KeySize::Rsa2048)?;
+            let mut signature = vec![0; key.public_modulus_len()];
+            repeat(seconds, || {
+                Ok(key.sign(&RSA_PKCS1_SHA256, &entropy, &MESSAGE, &mut signature)?)
+            })
+        }
+        _ => Err("sign by ES256 or RS256".into()),
+    }
+}
+
+/// Checks an ES256 signature for that many seconds.
+pub fn verify(seconds: u64) -> Outcome {
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+    let signature = key.sign(&SystemRandom::new(), &MESSAGE)?;
+    let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref())?;
+    repeat(
+        seconds,
+        || Ok(key.verify_sig(&MESSAGE, signature.as_ref())?),
+    )
+}
+
+fn repeat(seconds: u64, mut once: impl FnMut() -> Outcome) -> Outcome {
+    let (began, mut done) = (spent(), 0_u32);
+    while spent() - began < Duration::from_secs(seconds) {
+        for _ in 0..20 {
+            once()?;
+        }
+        done += 20;
+    }
+    let each = (spent() - began).as_secs_f64() * 1e6 / f64::from(done);
+    println!("{each:.3}");
+    Ok(())
+}
+
+/// CPU time, so that it does not count when somebody else has the core.
+fn spent() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).expect("a clock that has not run backwards")
+}

@@ -1,0 +1,64 @@
+"""Two worker threads instead of one; and RSA, which takes long enough for others to wait."""
+
+import functools
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from clients import Asker
+from loads import head, median_cpu, middle, rounds, row, steady, title, wrk
+from processes import BOTH, Bare, Certbound, run
+from workloads import workload
+
+
+def part(bench):
+    title("One worker thread and two, both cores, the load on both as well")
+    head("Redis", "one µs", "two µs", "two to one", "within 10 %", "requests/s with one", "with two")
+    with Certbound(bench, cores=BOTH, workers=1) as one, Certbound(bench, cores=BOTH, workers=2) as two:
+        for name in ("W1", "W2", "W3", "W4"):
+            requests, body, _ = workload(bench, name, Asker(bench, one.address))
+            compare(bench, name, requests, one, two)
+    with Bare(bench, body, cores=BOTH, workers=1) as one, Bare(bench, body, cores=BOTH, workers=2) as two:
+        compare(bench, "bare, W4's requests", requests, one, two)
+
+
+def compare(bench, name, requests, *servers):
+    pairs = rounds(bench, *(functools.partial(wrk, bench, server.address, requests, [server], cores=BOTH) for server in servers))
+    one, two = middle(pairs, lambda pair: pair[1].cpu[0] / pair[0].cpu[0])
+    ratio = two.cpu[0] / one.cpu[0]
+    row(name, f"{one.cpu[0]:.1f}", f"{two.cpu[0]:.1f}", f"**{ratio:.2f}**", "yes" if ratio <= 1.1 else "NO", f"{one.rate:,.0f}", f"{two.rate:,.0f}")
+
+
+def rsa(bench):
+    title("W2 signed by RSA-2048, and who waits for it")
+    run(bench.options.certbound, "keys", "generate", "--alg", "RS256", "--keys", "keys-rsa", "--store", "memory:", cwd=bench.place)
+    head("Redis, one core", "W2 µs", "of it the signature", "requests/s", "W4 at 100/s beside it: p50 µs", "p99 µs")
+    with Certbound(bench) as server:
+        requests, _, _ = workload(bench, "W4", Asker(bench, server.address))
+        alone = middle(rounds(bench, lambda: steady(bench, server.address, requests, [server], **LIGHT)), lambda result: result[0].p99)[0]
+        row("nothing", "", "", "", f"{alone.p50:.0f}", f"{alone.p99:.0f}")
+        beside(bench, "ES256", server, bench.limits.sign)
+    with Certbound(bench, keys="keys-rsa") as server:
+        beside(bench, "RS256", server, bench.limits.sign_rsa)
+
+
+LIGHT = {"rate": 100, "connections": 32}
+
+
+def beside(bench, name, server, signature):
+    asker = Asker(bench, server.address)
+    heavy, light = workload(bench, "W2", asker)[0], workload(bench, "W4", asker)[0]
+    alone = rounds(bench, lambda: wrk(bench, server.address, heavy, [server]))
+    cpu = median_cpu(alone)
+
+    def both():
+        # The light load begins when the other is under way, and ends before it.
+        with ThreadPoolExecutor(1) as other:
+            loaded = other.submit(wrk, bench, server.address, heavy, [server], seconds=bench.options.seconds + 2)
+            time.sleep(0.5)
+            waited = steady(bench, server.address, light, [server], seconds=bench.options.seconds + 1, **LIGHT)
+            loaded.result()
+        return waited
+
+    waited = middle(rounds(bench, both), lambda result: result[0].p99)[0]
+    rate = middle(alone, lambda result: result[0].rate)[0].rate
+    row(f"W2 {name}", f"{cpu:.1f}", f"{signature:.1f} ({signature / cpu:.0%})", f"{rate:,.0f}", f"{waited.p50:.0f}", f"{waited.p99:.0f}")

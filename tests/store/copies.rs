@@ -1,0 +1,292 @@
+//! What a store in Redis keeps of what it was told: true within a second everywhere, and at once where the change
+//! was made.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use certbound::record::{Changes, Condition, Key, Kind};
+use certbound::store::{self, Options, Store, StoreError};
+
+use crate::support::redis_server::RedisServer;
+use crate::{NOW, key, later, open, put, record, token};
+
+/// What must be so everywhere once something has changed.
+const SOON: Duration = Duration::from_secs(1);
+
+/// What is at hand of that one record: its value, or that there is none.
+#[expect(
+    clippy::option_option,
+    reason = "nothing at hand is not that there is nothing"
+)]
+fn at_hand(store: &dyn Store, key: &Key) -> Option<Option<String>> {
+    let found = store.at_hand(std::slice::from_ref(key), NOW)?;
+    let value = |value: &Vec<u8>| String::from_utf8(value.clone()).expect("tests store text");
+    Some(found[0].as_ref().map(|record| value(&record.value)))
+}
+
+async fn copy(store: &dyn Store, key: &Key) {
+    let found = store.get_and_copy(std::slice::from_ref(key), NOW).await;
+    found.expect("the store answers");
+}
+
+/// Reads that record until it stays at hand: the connection on which Redis tells of changes is made meanwhile.
+async fn copied(store: &dyn Store, key: &Key) -> Option<String> {
+    let began = Instant::now();
+    loop {
+        // Whoever asks while a connection ends may have no answer.
+        drop(store.get_and_copy(std::slice::from_ref(key), NOW).await);
+        if let Some(found) = at_hand(store, key) {
+            return found;
+        }
+        assert!(began.elapsed() < Duration::from_secs(5), "no copy is kept");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+async fn until_gone(store: &dyn Store, key: &Key, stale: Option<&str>) -> Duration {
+    let began = Instant::now();
+    while at_hand(store, key).is_some_and(|found| found.as_deref() == stale) {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(began.elapsed() < SOON * 3, "{key:?} is still {stale:?}");
+    }
+    began.elapsed()
+}
+
+async fn without_copies(url: &str) -> Arc<dyn Store> {
+    let options = Options {
+        copies: false,
+        ..Options::default()
+    };
+    store::open(url, &options).await.expect("the store opens")
+}
+
+fn raw(server: &RedisServer) -> redis::Connection {
+    let client = redis::Client::open(server.url()).expect("that is a URL");
+    client.get_connection().expect("the server runs")
+}
+
+fn told(raw: &mut redis::Connection, command: &[&str]) {
+    let mut given = redis::cmd(command[0]);
+    given.arg(&command[1..]);
+    let done: redis::RedisResult<redis::Value> = given.query(raw);
+    done.expect("the server obeys");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_anywhere_ends_a_copy_everywhere() {
+    let server = RedisServer::start(&[]);
+    let (one, two) = (open(&server.url()).await, open(&server.url()).await);
+    let (there, absent) = (token("there"), key(Kind::Revoked, "absent"));
+    put(&*one, &there, record("x", 60)).await;
+    assert_eq!(copied(&*one, &there).await.as_deref(), Some("x"));
+    assert_eq!(copied(&*two, &there).await.as_deref(), Some("x"));
+    assert_eq!(copied(&*two, &absent).await, None);
+    assert_eq!(at_hand(&*one, &token("never asked")), None);
+    let both = two.at_hand(&[there.clone(), absent.clone()], NOW);
+    assert_eq!(both, Some(vec![Some(record("x", 60)), None]));
+    assert_eq!(
+        two.at_hand(&[there.clone(), token("never asked")], NOW),
+        None,
+        "all or nothing"
+    );
+    let ended = two.at_hand(std::slice::from_ref(&there), later(60));
+    assert_eq!(ended, Some(vec![None]), "a copy ends with its record");
+
+    // By a plain command, and by the script.
+    for by_script in [false, true] {
+        put(&*one, &there, record("x", 60)).await;
+        assert_eq!(copied(&*one, &there).await.as_deref(), Some("x"));
+        assert_eq!(copied(&*two, &there).await.as_deref(), Some("x"));
+        assert_eq!(copied(&*two, &absent).await, None);
+        let mut changes = Changes::none().delete(there.clone());
+        if by_script {
+            changes = changes.put(absent.clone(), record("1", 60));
+        }
+        one.commit(&changes, NOW).await.expect("no conditions");
+        assert_ne!(
+            at_hand(&*one, &there),
+            Some(Some("x".into())),
+            "at once where it was made"
+        );
+        let took = until_gone(&*two, &there, Some("x")).await;
+        assert!(took < SOON, "{took:?}");
+        assert_eq!(copied(&*two, &there).await, None);
+        if by_script {
+            until_gone(&*two, &absent, None).await;
+            assert_eq!(copied(&*two, &absent).await.as_deref(), Some("1"));
+        }
+    }
+    put(&*one, &there, record("y", 60)).await;
+    assert_eq!(copied(&*two, &there).await.as_deref(), Some("y"));
+    told(&mut raw(&server), &["FLUSHALL"]);
+    until_gone(&*two, &there, Some("y")).await;
+}
+
+/// Whatever one instance answers from memory, another has not changed more than a second before; and what an
+/// instance has changed itself it never answers as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn copies_are_never_behind_what_was_done_here() {
+    let server = RedisServer::start(&[]);
+    let store = open(&server.url()).await;
+    let names: Vec<Key> = (0..20)
+        .map(|number| key(Kind::Family, &number.to_string()))
+        .collect();
+    for name in &names {
+        put(&*store, name, record("0", 600)).await;
+        copied(&*store, name).await;
+    }
+    let readers: Vec<_> = (0..3)
+        .map(|_| {
+            let (store, names) = (Arc::clone(&store), names.clone());
+            tokio::spawn(async move {
+                for _ in 0..300 {
+                    for name in &names {
+                        copy(&*store, name).await;
+                    }
+                }
+            })
+        })
+        .collect();
+    for round in 1..200_u32 {
+        for name in &names {
+            put(&*store, name, record(&round.to_string(), 600)).await;
+            if let Some(found) = at_hand(&*store, name) {
+                assert_eq!(found, Some(round.to_string()), "{name:?} is behind");
+            }
+        }
+    }
+    for reader in readers {
+        reader.await.expect("no reader panics");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_at_hand_while_nobody_tells_of_changes() {
+    let mut server = RedisServer::start(&[]);
+    let store = open(&server.url()).await;
+    let name = token("there");
+    put(&*store, &name, record("x", 600)).await;
+    assert!(copied(&*store, &name).await.is_some());
+    // The connection ends.
+    told(&mut raw(&server), &["CLIENT", "KILL", "TYPE", "normal"]);
+    let killed = Instant::now();
+    while at_hand(&*store, &name).is_some() {
+        assert!(
+            killed.elapsed() < SOON / 4,
+            "the end of the connection was not heard"
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(copied(&*store, &name).await.is_some(), "there is another");
+    // Redis is silent, as it would be behind a network that swallows everything.
+    server.signal("STOP");
+    let silent = Instant::now();
+    while at_hand(&*store, &name).is_some() {
+        assert!(silent.elapsed() < SOON, "what is so now nobody knows");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    server.signal("CONT");
+    assert!(copied(&*store, &name).await.is_some(), "it speaks again");
+    // Redis is another, which knows nothing of what was there.
+    server.stop();
+    let stopped = Instant::now();
+    while at_hand(&*store, &name).is_some() {
+        assert!(
+            stopped.elapsed() < SOON / 4,
+            "the end of the server was not heard"
+        );
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    server.run();
+    assert_eq!(copied(&*store, &name).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_be_told_asks_every_time() {
+    let server = RedisServer::start(&[]);
+    let off = without_copies(&server.url()).await;
+    told(
+        &mut raw(&server),
+        &[
+            "ACL",
+            "SETUSER",
+            "cb",
+            "on",
+            ">hunter2",
+            "~*",
+            "&*",
+            "+@all",
+            "-client|tracking",
+        ],
+    );
+    let port = server.port();
+    let limited = open(&format!("redis://cb:hunter2@127.0.0.1:{port}")).await;
+    for store in [&off, &limited] {
+        let name = token("there");
+        put(&**store, &name, record("x", 600)).await;
+        // Long enough for a connection that would tell.
+        for _ in 0..30 {
+            let found = store.get_and_copy(std::slice::from_ref(&name), NOW).await;
+            assert_eq!(found, Ok(vec![Some(record("x", 600))]));
+            assert_eq!(at_hand(&**store, &name), None);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(store.is_there(), "that it is there is known all the same");
+    }
+    let warnings = limited.warnings().await.expect("it answers");
+    assert!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("--answer-cache off")),
+        "{warnings:?}"
+    );
+    assert!(!format!("{warnings:?}").contains("hunter2"));
+    assert_eq!(off.warnings().await, Ok(Vec::new()));
+    assert_eq!(open(&server.url()).await.warnings().await, Ok(Vec::new()));
+}
+
+/// What this instance made is known without a trip, and a commit on that condition finds out whether it is still so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_made_here_is_known_and_never_believed() {
+    let server = RedisServer::start(&[]);
+    let (one, two) = (open(&server.url()).await, open(&server.url()).await);
+    let names = [
+        key(Kind::RefreshToken, "token"),
+        key(Kind::Family, "family"),
+    ];
+    let made = names.iter().fold(Changes::none(), |changes, name| {
+        changes.put(name.clone(), record("new", 60))
+    });
+    one.commit(&made, NOW).await.expect("no conditions");
+    let known = Some(vec![Some(record("new", 60)); 2]);
+    assert_eq!(one.last_known(&names, NOW), known);
+    assert_eq!(
+        one.at_hand(&names, NOW),
+        None,
+        "nobody tells of changes to it"
+    );
+    assert_eq!(two.last_known(&names, NOW), None);
+    assert_eq!(
+        without_copies(&server.url()).await.last_known(&names, NOW),
+        None
+    );
+    // An opaque access token is asked about elsewhere, or never.
+    put(&*one, &token("access"), record("x", 60)).await;
+    assert_eq!(one.last_known(&[token("access")], NOW), None);
+
+    let rotate = |value: &str| {
+        let was = Condition::Is(value.as_bytes().to_vec());
+        Changes::none()
+            .expect(names[0].clone(), was)
+            .put(names[0].clone(), record("used", 60))
+    };
+    two.commit(&rotate("new"), NOW).await.expect("it is so");
+    assert_eq!(one.last_known(&names, NOW), known, "nobody has told");
+    let conflict = one.commit(&rotate("new"), NOW).await;
+    assert_eq!(conflict, Err(StoreError::Conflict(names[0].clone())));
+    assert_eq!(
+        one.last_known(&names, NOW),
+        None,
+        "now it is known to be wrong"
+    );
+}
