@@ -67,6 +67,8 @@ pub struct Front {
     secret_header: HeaderName,
     headers: Headers,
     encoding: Encoding,
+    /// A bit for each length that a guarded name has, so that most names need not be compared with any.
+    lengths: u128,
 }
 
 impl Front {
@@ -80,13 +82,15 @@ impl Front {
         headers: Headers,
         encoding: Encoding,
     ) -> Result<Self, SameHeader> {
-        let front = Self {
+        let mut front = Self {
             trusted,
             secret,
             secret_header: ProxySecret::header(),
             headers,
             encoding,
+            lengths: 0,
         };
+        front.lengths = front.guarded().fold(0, |all, name| all | length(name));
         let log = [&front.headers.address, &front.headers.request_id];
         let names: Vec<&HeaderName> = front.guarded().chain(log.into_iter().flatten()).collect();
         for (position, name) in names.iter().enumerate() {
@@ -228,7 +232,8 @@ impl Front {
         known: bool,
     ) -> Result<Located<'static>, ProxyError> {
         let guarded = |header: &&HeaderName| self.guarded().any(|name| alike(name, header));
-        if let Some(header) = headers.keys().find(guarded) {
+        let as_long = |header: &&HeaderName| self.lengths & length(header) != 0;
+        if let Some(header) = headers.keys().filter(as_long).find(guarded) {
             let header = header.clone();
             return Err(if known {
                 ProxyError::WrongSecret { header }
@@ -256,7 +261,8 @@ impl Front {
     /// A secret that is not asked for is not read, so nothing can be taken for it.
     fn refuse_look_alikes(&self, headers: &HeaderMap) -> Result<(), ProxyError> {
         let asked = |name: &&HeaderName| self.secret.is_some() || **name != self.secret_header;
-        for header in headers.keys() {
+        let as_long = |header: &&HeaderName| self.lengths & length(header) != 0;
+        for header in headers.keys().filter(as_long) {
             let like = |name: &&HeaderName| *name != header && alike(name, header);
             if let Some(configured) = self.guarded().filter(asked).find(like) {
                 return Err(ProxyError::LookAlike {
@@ -287,6 +293,11 @@ impl Front {
                 required: verify.required,
             })
     }
+}
+
+/// The bit of that name's length; all long ones share one.
+fn length(name: &HeaderName) -> u128 {
+    1 << name.as_str().len().min(127)
 }
 
 #[cfg(test)]

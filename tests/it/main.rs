@@ -26,6 +26,7 @@ mod gate;
 mod gate_matrix;
 mod gate_others;
 mod id_token;
+mod instances;
 mod introspect;
 mod jose;
 mod levels;

@@ -1,6 +1,8 @@
 //! Records and changes as Redis commands.
 
-use redis::{Cmd, cmd};
+use std::io::Write;
+
+use redis::{Cmd, RedisWrite, ToRedisArgs, cmd};
 
 use crate::oauth::time::Timestamp;
 use crate::record::{Changes, Condition, Key, Operation, Record};
@@ -46,11 +48,17 @@ impl Short {
     }
 }
 
-fn named(key: &Key) -> String {
-    let mut name = String::with_capacity(PREFIX.len() + key.as_str().len());
-    name.push_str(PREFIX);
-    name.push_str(key.as_str());
-    name
+/// A key as Redis has it.
+struct Named<'a>(&'a Key);
+
+impl ToRedisArgs for Named<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        let key = self.0.as_str().as_bytes();
+        let mut writer = out.writer_for_next_arg();
+        // What is written to is a buffer that grows.
+        let _ = writer.write_all(PREFIX.as_bytes());
+        let _ = writer.write_all(key);
+    }
 }
 
 /// The key, as stores spell it, that Redis calls so, if it is one of ours.
@@ -60,20 +68,20 @@ pub(super) fn unprefixed(name: &[u8]) -> Option<&str> {
 
 /// Asks for a record.
 pub(super) fn get(key: &Key) -> Cmd {
-    let mut get = cmd("GET");
-    get.arg(named(key));
+    let mut get = Cmd::with_capacity(2, 64);
+    get.arg("GET").arg(Named(key));
     get
 }
 
 fn delete(key: &Key) -> Cmd {
     let mut delete = cmd("DEL");
-    delete.arg(named(key));
+    delete.arg(Named(key));
     delete
 }
 
 fn set(key: &Key, record: &Record, now: Timestamp) -> Cmd {
-    let mut set = cmd("SET");
-    set.arg(named(key)).arg(stored(record));
+    let mut set = Cmd::with_capacity(6, key.as_str().len() + record.value.len() + 64);
+    set.arg("SET").arg(Named(key)).arg(Stored(record));
     if let Some(end) = record.expires {
         set.arg("PX").arg(milliseconds(end, now));
     }
@@ -86,18 +94,27 @@ fn milliseconds(end: Timestamp, now: Timestamp) -> u64 {
     end.since(now).seconds().min(LONGEST) * 1000
 }
 
-fn stored(record: &Record) -> Vec<u8> {
-    let end = record
-        .expires
-        .map_or_else(|| "-".to_owned(), |end| end.unix().to_string());
-    let mut octets = Vec::with_capacity(end.len() + 1 + record.value.len());
-    octets.extend_from_slice(end.as_bytes());
-    octets.push(b' ');
-    octets.extend_from_slice(&record.value);
-    octets
+/// A record as Redis has it.
+struct Stored<'a>(&'a Record);
+
+impl Stored<'_> {
+    fn write(&self, out: &mut impl Write) -> std::io::Result<()> {
+        match self.0.expires {
+            Some(end) => write!(out, "{} ", end.unix())?,
+            None => out.write_all(b"- ")?,
+        }
+        out.write_all(&self.0.value)
+    }
 }
 
-/// What [`stored`] wrote, or nothing where somebody else wrote it.
+impl ToRedisArgs for Stored<'_> {
+    fn write_redis_args<W: ?Sized + RedisWrite>(&self, out: &mut W) {
+        // What is written to is a buffer that grows.
+        let _ = self.write(&mut out.writer_for_next_arg());
+    }
+}
+
+/// What [`Stored`] wrote, or nothing where somebody else wrote it.
 pub(super) fn parse(octets: &[u8]) -> Option<Record> {
     let gap = octets.iter().position(|octet| *octet == b' ')?;
     let expires = match &octets[..gap] {
@@ -115,10 +132,10 @@ pub(super) fn write_script(command: &mut Cmd, script: &str, changes: &Changes, n
     let (conditions, operations) = (changes.conditions(), changes.operations());
     command.arg(script).arg(conditions.len() + operations.len());
     for (key, _) in conditions {
-        command.arg(named(key));
+        command.arg(Named(key));
     }
     for (key, _) in operations {
-        command.arg(named(key));
+        command.arg(Named(key));
     }
     command.arg(now.unix()).arg(conditions.len());
     for (_, condition) in conditions {
@@ -133,11 +150,11 @@ pub(super) fn write_script(command: &mut Cmd, script: &str, changes: &Changes, n
                 Some(end) => {
                     command
                         .arg("put")
-                        .arg(stored(record))
+                        .arg(Stored(record))
                         .arg(milliseconds(end, now));
                 }
                 None => {
-                    command.arg("keep").arg(stored(record));
+                    command.arg("keep").arg(Stored(record));
                 }
             },
             Operation::Put(_) | Operation::Delete => {
@@ -176,7 +193,9 @@ mod tests {
                 b"7 ",
             ),
         ] {
-            assert_eq!(stored(&record), text);
+            let mut stored = Vec::new();
+            Stored(&record).write(&mut stored).expect("it grows");
+            assert_eq!(stored, text);
             assert_eq!(parse(text), Some(record));
         }
         for foreign in [&b""[..], b"hello", b"hello world", b" x", b"-1 x"] {
