@@ -13,7 +13,7 @@ use super::{Ended, World, complain, load, logging};
 use crate::config::{Finding, Settings};
 use crate::endpoint::gate::ForeignTokens;
 use crate::endpoint::metrics::Metrics;
-use crate::endpoint::{self, Farewell, People, SeenTokens, Server};
+use crate::endpoint::{self, Farewell, People, SeenTokens, Server, Signing};
 use crate::http::listen::Listener;
 use crate::http::pass::Passages;
 use crate::http::router::Router;
@@ -153,6 +153,7 @@ impl Ready {
                 clock: world.clock,
                 mint: world.mint,
                 gates: ArcSwap::from_pointee(gates),
+                signing: Signing::default(),
                 seen: SeenTokens::default(),
                 foreign: ForeignTokens::default(),
                 people,

@@ -179,7 +179,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
             None => SignBy::Rather(SigningAlgorithm::Rs256),
         };
         let key = server.signer(by, now).await?;
-        let body = sign(key, TYPE, &signed).await?;
+        let body = sign(server, key, TYPE, &signed).await?;
         return Ok(Reply::new(http::StatusCode::OK, SIGNED, body));
     }
     let body = serde_json::to_string(&introspection).map_err(broken)?;

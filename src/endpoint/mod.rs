@@ -42,6 +42,7 @@ use crate::user::{AcrMap, Levels, Users};
 pub use message::{Reply, Request};
 use metrics::Metrics;
 pub use people::{Farewell, People, farewells};
+pub use signing::Signing;
 
 /// Every endpoint under the issuer's path. Metadata lists what this lists.
 pub const ENDPOINTS: &[&dyn Endpoint] = &[
@@ -187,6 +188,8 @@ pub struct Server {
     pub mint: fn() -> Secret,
     /// What guards resources.
     pub gates: ArcSwap<gate::Gates>,
+    /// Where what takes long to sign is signed.
+    pub signing: Signing,
     /// Our own JWTs whose signature was verified, by the digest of their text.
     pub seen: SeenTokens,
     /// Other issuers' JWTs, likewise.
@@ -200,17 +203,24 @@ pub struct Server {
 /// How many tokens are remembered, and how many octets of them.
 const SEEN: (usize, u64) = (50_000, 32 * 1024 * 1024);
 
-/// Tokens that were recognised already, so that a signature is not verified twice. What is remembered
-/// depends on the token alone; whether it was revoked, and whether its key still counts, is asked anew.
-pub struct SeenTokens(Cache<[u8; 32], Arc<Recognised>, Octets>);
+/// Tokens that were recognised already, so that a signature is not verified twice, each by the digest of its
+/// signature, which is short, and compared whole. What is remembered depends on the token alone; whether it was
+/// revoked, and whether its key still counts, is asked anew.
+pub struct SeenTokens(Cache<[u8; 32], Arc<Seen>, Octets>);
+
+/// A token and what it says.
+struct Seen {
+    text: Secret,
+    recognised: Arc<Recognised>,
+}
 
 /// What is remembered weighs about what it says.
 #[derive(Clone, Copy)]
 struct Octets;
 
-impl Weighter<[u8; 32], Arc<Recognised>> for Octets {
-    fn weight(&self, _: &[u8; 32], seen: &Arc<Recognised>) -> u64 {
-        256 + seen.octets() as u64
+impl Weighter<[u8; 32], Arc<Seen>> for Octets {
+    fn weight(&self, _: &[u8; 32], seen: &Arc<Seen>) -> u64 {
+        320 + (seen.text.expose().len() + seen.recognised.octets()) as u64
     }
 }
 
@@ -232,12 +242,21 @@ impl SeenTokens {
         if is_random(text) {
             return recognise(text, keys, issuer, now).map(Arc::new);
         }
-        let digest = Digest::of(text.as_bytes());
-        if let Some(seen) = self.0.get(digest.octets()) {
-            return seen.still_holds(keys, now).then_some(seen);
+        let (_, signature) = text.rsplit_once('.')?;
+        let digest = Digest::of(signature.as_bytes());
+        if let Some(seen) = self.0.get(digest.octets())
+            && seen.text.is(text)
+        {
+            let recognised = &seen.recognised;
+            let holds = recognised.still_holds(keys, now);
+            return holds.then(|| Arc::clone(recognised));
         }
         let recognised = Arc::new(recognise(text, keys, issuer, now)?);
-        self.0.insert(*digest.octets(), Arc::clone(&recognised));
+        let seen = Seen {
+            text: Secret::new(text.to_owned()),
+            recognised: Arc::clone(&recognised),
+        };
+        self.0.insert(*digest.octets(), Arc::new(seen));
         Some(recognised)
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::Server;
 use super::authenticate;
@@ -76,7 +77,7 @@ impl Server {
         let key = self
             .signer(SignBy::Only(people.id_token_alg()), now)
             .await?;
-        let signed = sign(key, typ, claims).await?;
+        let signed = sign(self, key, typ, claims).await?;
         self.encrypted(
             client,
             signed,
@@ -137,20 +138,44 @@ impl Server {
 /// A compact JWS of that `typ`. RSA signatures take a thousand times as long as the rest of an answer, and
 /// are made where they keep nobody waiting.
 pub(super) async fn sign(
+    server: &Server,
     key: Arc<SigningKey>,
     typ: &'static str,
     claims: &impl Serialize,
 ) -> Result<String, OAuthError> {
-    finished(key.prepare(typ, claims).map_err(broken)?).await
+    let unsigned = key.prepare(typ, claims).map_err(broken)?;
+    server.signing.finish(unsigned).await
 }
 
-/// The same of what is ready to be signed.
-pub(super) async fn finished(unsigned: UnsignedJws) -> Result<String, OAuthError> {
-    if unsigned.is_slow() {
-        let made = tokio::task::spawn_blocking(|| unsigned.sign()).await;
+/// Places for signatures that take long.
+pub struct Signing(Arc<Semaphore>);
+
+impl Default for Signing {
+    /// One core is left to those who answer others, where there is more than one.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self(Arc::new(Semaphore::new(cores.saturating_sub(1).max(1))))
+    }
+}
+
+impl Signing {
+    /// Signs: at once where that takes no time, else where nobody else waits for it, and no more at the same time
+    /// than there are cores to spare. Threads that sign would take turns with those that answer.
+    ///
+    /// # Errors
+    /// The library cannot.
+    async fn finish(&self, unsigned: UnsignedJws) -> Result<String, OAuthError> {
+        if !unsigned.is_slow() {
+            return unsigned.sign().map_err(broken);
+        }
+        // The semaphore is never closed.
+        let place = Arc::clone(&self.0).acquire_owned().await.map_err(broken)?;
+        let sign = move || {
+            let _place = place;
+            unsigned.sign()
+        };
+        let made = tokio::task::spawn_blocking(sign).await;
         made.map_err(broken)?.map_err(broken)
-    } else {
-        unsigned.sign().map_err(broken)
     }
 }
 
@@ -158,9 +183,13 @@ pub(super) async fn finished(unsigned: UnsignedJws) -> Result<String, OAuthError
 ///
 /// # Errors
 /// It cannot be made.
-pub(super) async fn sign_access_token(granted: &mut Granted) -> Result<(), OAuthError> {
+pub(super) async fn sign_access_token(
+    server: &Server,
+    granted: &mut Granted,
+) -> Result<(), OAuthError> {
     if let Some(unsigned) = granted.unsigned.take() {
-        granted.response.access_token = Some(Secret::new(finished(unsigned).await?));
+        let signed = server.signing.finish(unsigned).await?;
+        granted.response.access_token = Some(Secret::new(signed));
     }
     Ok(())
 }

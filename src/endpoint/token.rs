@@ -94,7 +94,9 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
             }
         };
         // Before anything is used up: a token that cannot be made costs the client nothing.
-        sign_access_token(&mut granted).await.map_err(named)?;
+        sign_access_token(server, &mut granted)
+            .await
+            .map_err(named)?;
         if let Some(id_token) = granted.id_token.take() {
             let access_token = granted.response.access_token.as_ref();
             let made = server

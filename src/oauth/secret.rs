@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
@@ -21,6 +22,11 @@ impl Secret {
     /// The secret itself, for the one answer or comparison that needs it.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is that text, in a time that depends on the lengths alone.
+    pub fn is(&self, text: &str) -> bool {
+        verify_slices_are_equal(self.0.as_bytes(), text.as_bytes()).is_ok()
     }
 
     /// What may be stored and compared.
@@ -122,6 +128,15 @@ mod tests {
     #[test]
     fn a_secret_prints_nothing() {
         assert_eq!(format!("{:?}", Secret::new("hunter2".into())), "Secret(…)");
+    }
+
+    #[test]
+    fn a_secret_is_its_text() {
+        let secret = Secret::new("hunter2".into());
+        assert!(secret.is("hunter2"));
+        for other in ["", "hunter", "hunter22", "Hunter2", "hunter1"] {
+            assert!(!secret.is(other), "{other}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use super::{Backend, Opening, Options, Pending, Store, StoreError};
 use crate::oauth::time::Timestamp;
 use crate::record::{Changes, Key, Kind, Operation, Record};
-use command::{Short, get, write_script};
+use command::{Short, get, script};
 use copies::Copies;
 use gather::{Gather, Line};
 use link::Link;
@@ -102,21 +102,14 @@ impl RedisStore {
 
     /// All conditions, then all operations, in one step of the server's.
     async fn run_script(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
-        let mut evaluate = cmd("EVALSHA");
-        write_script(&mut evaluate, self.script.get_hash(), changes, now);
+        let evaluate = script("EVALSHA", self.script.get_hash(), changes, now);
         let mut answer = self.gather.ask(evaluate).await;
         if let Err(error) = &answer
             && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
         {
             // The server has said that it did nothing, so this is no second attempt. EVAL keeps the
             // script for the next time, and unlike SCRIPT LOAD needs no further permission.
-            let mut evaluate = cmd("EVAL");
-            write_script(
-                &mut evaluate,
-                include_str!("redis/commit.lua"),
-                changes,
-                now,
-            );
+            let evaluate = script("EVAL", include_str!("redis/commit.lua"), changes, now);
             answer = self.gather.ask(evaluate).await;
         }
         match answer {

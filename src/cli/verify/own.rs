@@ -13,7 +13,7 @@ use crate::cli::{World, load};
 use crate::config::{Finding, KeysPlace, Settings, StoreUrl};
 use crate::endpoint::gate::{ForeignTokens, Gates};
 use crate::endpoint::metrics::Metrics;
-use crate::endpoint::{People, SeenTokens, Server, Trust};
+use crate::endpoint::{People, SeenTokens, Server, Signing, Trust};
 use crate::gate::AuthMethod;
 use crate::gate::facts::{Facts, NotGood};
 use crate::key::claims::TimeClaims;
@@ -185,6 +185,7 @@ pub(super) fn server(
         clock: world.clock,
         mint: world.mint,
         gates: ArcSwap::from_pointee(Gates::default()),
+        signing: Signing::default(),
         seen: SeenTokens::default(),
         foreign: ForeignTokens::default(),
         people: People::new(Pages::default(), load::outbound(settings)?).0,

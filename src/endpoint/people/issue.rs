@@ -70,7 +70,7 @@ pub(super) async fn answer(
             grant::front_channel(client, &context, &family, name.clone())?
         };
         changes = changes.and(std::mem::take(&mut front.changes));
-        sign_access_token(&mut front).await?;
+        sign_access_token(server, &mut front).await?;
         Some(front)
     } else {
         None

@@ -186,7 +186,7 @@ async fn answer(
             said.insert("iss".into(), json!(server.issuer()));
             said.insert("aud".into(), json!(client.client_id().as_str()));
             let key = server.signer(SignBy::Only(algorithm), now).await?;
-            sign(key, "JWT", &said).await?
+            sign(server, key, "JWT", &said).await?
         }
     };
     let cty = algorithm.map(|_| "JWT");

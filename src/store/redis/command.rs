@@ -127,10 +127,15 @@ pub(super) fn parse(octets: &[u8]) -> Option<Record> {
     Some(Record { value, expires })
 }
 
-/// What `commit.lua` reads.
-pub(super) fn write_script(command: &mut Cmd, script: &str, changes: &Changes, now: Timestamp) {
+/// Evaluates `commit.lua`, by its digest or its text, with what it reads.
+pub(super) fn script(evaluate: &str, script: &str, changes: &Changes, now: Timestamp) -> Cmd {
     let (conditions, operations) = (changes.conditions(), changes.operations());
-    command.arg(script).arg(conditions.len() + operations.len());
+    // A refresh has five keys, and about a kilobyte of records.
+    let mut command = Cmd::with_capacity(32, script.len() + 2048);
+    command
+        .arg(evaluate)
+        .arg(script)
+        .arg(conditions.len() + operations.len());
     for (key, _) in conditions {
         command.arg(Named(key));
     }
@@ -162,6 +167,7 @@ pub(super) fn write_script(command: &mut Cmd, script: &str, changes: &Changes, n
             }
         }
     }
+    command
 }
 
 #[cfg(test)]
