@@ -6,6 +6,8 @@
 //!
 //! Nothing is ever sent twice: a command whose connection failed may have been obeyed, and a second
 //! attempt would find its own work and call it a conflict.
+//!
+//! Copies of records are kept while Redis tells of changes to them: see [`copies`].
 
 mod address;
 mod command;
@@ -19,15 +21,16 @@ use ::redis::{
 };
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Backend, Opening, Options, Pending, Store, StoreError};
 use crate::oauth::time::Timestamp;
 use crate::record::{Changes, Key, Kind, Operation, Record};
 use command::{Short, get, script};
 use copies::Copies;
-use gather::{Gather, Line};
+use gather::Gather;
 use link::Link;
-use lookout::{Lookout, Told};
+use lookout::Lookout;
 
 /// The backend of everything that is a Redis.
 pub(super) struct Redis;
@@ -50,39 +53,49 @@ impl Backend for Redis {
     }
 }
 
+/// How short a time ago Redis must have answered something for a refresh to be decided on what is remembered. Whoever
+/// commits without having asked does not know whether Redis is awake: what it obeys only when it wakes was told to have
+/// failed meanwhile, and whoever tries again is taken for a thief.
+const AWAKE: Duration = Duration::from_millis(2);
+
 struct RedisStore {
     link: Arc<Link>,
-    gather: Arc<Gather<Link>>,
-    lookout: Lookout,
+    gather: Arc<Gather>,
+    _lookout: Lookout,
     script: Script,
-    /// Where copies are kept, and what they are made of is asked.
-    copying: Option<Copying>,
-}
-
-/// Asks over the connection on which Redis tells of changes.
-struct Copying {
-    told: Arc<Told>,
-    gather: Arc<Gather<Told>>,
 }
 
 impl RedisStore {
     fn new(client: Client, telling: Option<Client>) -> Self {
-        let link = Arc::new(Link::new(client.clone()));
-        let told = telling.map(|client| Arc::new(Told::new(client)));
+        let link = Arc::new(Link::new(client.clone(), telling));
         Self {
-            lookout: Lookout::new(client, Arc::clone(&link), told.clone()),
+            _lookout: Lookout::new(client, Arc::clone(&link)),
             gather: Arc::new(Gather::new(Arc::clone(&link))),
             link,
             script: Script::new(include_str!("redis/commit.lua")),
-            copying: told.map(|told| Copying {
-                gather: Arc::new(Gather::new(Arc::clone(&told))),
-                told,
-            }),
         }
     }
 
     fn copies(&self) -> Option<&Copies> {
-        self.copying.as_ref().map(|copying| &copying.told.copies)
+        self.link.copies()
+    }
+
+    /// The records under those keys, whether or not they have ended, which are asked for in one trip.
+    async fn ask(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        let answers: RedisResult<Vec<Value>> = match keys {
+            [key] => self.gather.ask(get(key)).await.map(|answer| vec![answer]),
+            // Not MGET, which a cluster refuses where the keys live on different nodes.
+            keys => {
+                let asked = keys.iter().map(|key| self.gather.ask(get(key)));
+                let answers = futures_util::future::join_all(asked).await;
+                answers.into_iter().collect()
+            }
+        };
+        let answers = answers.map_err(|error| link::unavailable(&error))?;
+        keys.iter()
+            .zip(answers)
+            .map(|(key, answer)| read(key, answer))
+            .collect()
     }
 
     /// Makes the changes by the shortest command that does.
@@ -131,14 +144,7 @@ impl RedisStore {
 
 impl Store for RedisStore {
     fn get<'a>(&'a self, keys: &'a [Key], now: Timestamp) -> Pending<'a, Vec<Option<Record>>> {
-        Box::pin(async move {
-            let answers = asked(&self.gather, keys).await;
-            let answers = answers.map_err(|error| link::unavailable(&error))?;
-            let records = keys.iter().zip(answers);
-            records
-                .map(|(key, answer)| read(key, answer, now))
-                .collect()
-        })
+        Box::pin(async move { Ok(alive(self.ask(keys).await?, now)) })
     }
 
     fn at_hand(&self, keys: &[Key], now: Timestamp) -> Option<Vec<Option<Record>>> {
@@ -146,7 +152,9 @@ impl Store for RedisStore {
     }
 
     fn last_known(&self, keys: &[Key], now: Timestamp) -> Option<Vec<Option<Record>>> {
-        self.copies()?.last_known(keys, now)
+        let copies = self.copies()?;
+        let is_awake = self.link.has_answered_within(AWAKE);
+        is_awake.then(|| copies.last_known(keys, now)).flatten()
     }
 
     fn get_and_copy<'a>(
@@ -154,24 +162,16 @@ impl Store for RedisStore {
         keys: &'a [Key],
         now: Timestamp,
     ) -> Pending<'a, Vec<Option<Record>>> {
-        let Some(copying) = &self.copying else {
+        let Some(copies) = self.copies() else {
             return self.get(keys, now);
         };
         Box::pin(async move {
-            let copies = &copying.told.copies;
             let stamps: Vec<_> = keys.iter().map(|key| copies.stamp(key)).collect();
-            // Where nobody tells of changes, Redis is asked over the other connection. A question may be asked
-            // twice.
-            let Ok(answers) = asked(&copying.gather, keys).await else {
-                return self.get(keys, now).await;
-            };
-            let mut found = Vec::with_capacity(keys.len());
-            for ((key, stamp), answer) in keys.iter().zip(stamps).zip(answers) {
-                let record = read(key, answer, now)?;
+            let found = self.ask(keys).await?;
+            for ((key, stamp), record) in keys.iter().zip(stamps).zip(&found) {
                 copies.keep(key, stamp, record.as_ref());
-                found.push(record);
             }
-            Ok(found)
+            Ok(alive(found, now))
         })
     }
 
@@ -190,7 +190,7 @@ impl Store for RedisStore {
     }
 
     fn is_there(&self) -> bool {
-        self.lookout.is_there()
+        self.link.is_there()
     }
 
     fn ready(&self) -> Pending<'_, ()> {
@@ -227,31 +227,14 @@ impl Store for RedisStore {
             };
             let text: String = answers.iter().filter_map(text).collect();
             let mut warnings = judge(&text);
-            if let Some(copying) = &self.copying
-                && let Err(error) = copying.told.connect(Arc::default()).await
-                && lookout::does_not_tell(&error)
-            {
+            if let Some(cause) = self.link.refusal() {
                 warnings.push(format!(
-                    "Redis does not tell of changes ({}), so that it is asked for every answer: that takes Redis 6 \
-                     and a user who may say HELLO and CLIENT TRACKING; --answer-cache off has it so without a word",
-                    link::unavailable(&error)
+                    "Redis does not tell of changes ({cause}), so that it is asked for every answer: that takes Redis 6 \
+                     and a user who may say CLIENT TRACKING; --answer-cache off has it so without a word"
                 ));
             }
             Ok(warnings)
         })
-    }
-}
-
-/// The answers to the question for each of those keys, which are asked in one trip.
-async fn asked<L: Line>(gather: &Arc<Gather<L>>, keys: &[Key]) -> RedisResult<Vec<Value>> {
-    match keys {
-        [key] => gather.ask(get(key)).await.map(|answer| vec![answer]),
-        // Not MGET, which a cluster refuses where the keys live on different nodes.
-        keys => {
-            let asked = keys.iter().map(|key| gather.ask(get(key)));
-            let answers = futures_util::future::join_all(asked).await;
-            answers.into_iter().collect()
-        }
     }
 }
 
@@ -278,7 +261,7 @@ fn learn(copies: &Copies, changes: &Changes, made: bool) {
     }
 }
 
-fn read(key: &Key, answer: Value, now: Timestamp) -> Result<Option<Record>, StoreError> {
+fn read(key: &Key, answer: Value) -> Result<Option<Record>, StoreError> {
     let octets = match answer {
         Value::Nil => return Ok(None),
         Value::BulkString(octets) => octets,
@@ -288,7 +271,13 @@ fn read(key: &Key, answer: Value, now: Timestamp) -> Result<Option<Record>, Stor
         let key = key.as_str();
         StoreError::Unavailable(format!("what Redis has as cb:{key} is not a record"))
     })?;
-    Ok(Some(record).filter(|record| record.lives(now)))
+    Ok(Some(record))
+}
+
+/// Those that have not ended.
+fn alive(records: Vec<Option<Record>>, now: Timestamp) -> Vec<Option<Record>> {
+    let alive = |record: Option<Record>| record.filter(|record| record.lives(now));
+    records.into_iter().map(alive).collect()
 }
 
 fn unexpected() -> StoreError {

@@ -181,3 +181,33 @@ fn what_is_remembered_grants_nothing() {
         .send()
         .refuses(400, "invalid_grant");
 }
+
+/// A Redis that hangs obeys when it wakes what it was told meanwhile: nobody is to lose a family by trying again.
+#[test]
+fn a_redis_that_hangs_ends_no_family() {
+    let redis = RedisServer::start(&[]);
+    let app = App::tls("app").with("refresh_token_rotation", json!("always"));
+    let world = World::peopled([&app]).flag("--store", &redis.url());
+    let server = world.flag("--keys", "keys").start().uncounted();
+    for wait in [20, 300, 1_000] {
+        let mut tokens = app.tokens(&server, "anna");
+        tokens = Tokens::of(&app.refreshes(&server, tokens.refresh()).send());
+        redis.signal("STOP");
+        std::thread::sleep(Duration::from_millis(wait));
+        for _ in 0..2 {
+            let response = app.refreshes(&server, tokens.refresh()).send();
+            response.refuses(503, "temporarily_unavailable");
+        }
+        redis.signal("CONT");
+        let woken = Instant::now();
+        loop {
+            let response = app.refreshes(&server, tokens.refresh()).send();
+            if response.status == 200 {
+                break;
+            }
+            response.refuses(503, "temporarily_unavailable");
+            assert!(woken.elapsed() < SOON * 5, "it does not heal");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}

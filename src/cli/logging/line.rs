@@ -1,5 +1,6 @@
-//! A line of the log in text: when, how grave, from where, what. The same text that `tracing-subscriber` makes by
-//! itself, in a quarter of the time: there is one for every token.
+//! A line of the log in text: when, how grave, from where, what. It is the text that `tracing-subscriber` makes by
+//! itself, in a quarter of the time, as there is one for every token; control characters of a message, ends of lines
+//! among them, are always escaped.
 
 use std::fmt::{self, Write as _};
 use std::sync::{Mutex, PoisonError};

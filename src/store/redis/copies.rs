@@ -1,7 +1,7 @@
 //! Copies of what Redis keeps, each good until Redis says that it has changed (client-side caching).
 //!
-//! Redis remembers which keys were read over a connection that has asked for it, and says on that same
-//! connection when one of them changes. What it says and what it answers come in one order, so that whoever has
+//! Redis remembers which keys were read over a connection that has asked for it (`CLIENT TRACKING`), and says on that
+//! same connection when one of them changes. What it says and what it answers come in one order, so that whoever has
 //! the answer to a `PING` has heard of every change before it. A copy therefore counts while the last `PING` that
 //! was answered had been sent less than [`VOUCHED`] ago: a change anywhere is seen here within that time even
 //! where the network swallows what Redis says.

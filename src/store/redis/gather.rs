@@ -6,35 +6,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use redis::{Cmd, Pipeline, RedisResult, Value};
 use tokio::sync::oneshot;
 
-use super::link::unanswered;
+use super::link::{Link, unanswered};
 
 /// The most commands that go together.
 const MOST: usize = 256;
-
-/// What commands go over.
-pub(super) trait Line: Send + Sync + 'static {
-    /// Sends `count` commands once, together, and awaits their answers, each with an error of its own.
-    fn ask(
-        &self,
-        commands: &Pipeline,
-        count: usize,
-    ) -> impl Future<Output = RedisResult<Vec<RedisResult<Value>>>> + Send;
-}
 
 /// One command, and who waits for its answer.
 type Given = (Cmd, oneshot::Sender<RedisResult<Value>>);
 
 /// Gathers commands until those who are at work have all had their say.
-pub(super) struct Gather<L> {
-    line: Arc<L>,
+pub(super) struct Gather {
+    link: Arc<Link>,
     waiting: Mutex<Vec<Given>>,
 }
 
-impl<L: Line> Gather<L> {
+impl Gather {
     /// Nobody has asked yet.
-    pub(super) fn new(line: Arc<L>) -> Self {
+    pub(super) fn new(link: Arc<Link>) -> Self {
         Self {
-            line,
+            link,
             waiting: Mutex::default(),
         }
     }
@@ -52,14 +42,14 @@ impl<L: Line> Gather<L> {
             }
         };
         match begins {
-            Some(Some(full)) => drop(tokio::spawn(send(Arc::clone(&self.line), full))),
+            Some(Some(full)) => drop(tokio::spawn(send(Arc::clone(&self.link), full))),
             Some(None) => {
                 let gather = Arc::clone(self);
                 tokio::spawn(async move {
                     // Everybody who can go on now does so first.
                     tokio::task::yield_now().await;
                     let given = std::mem::take(&mut *gather.waiting());
-                    send(Arc::clone(&gather.line), given).await;
+                    send(Arc::clone(&gather.link), given).await;
                 });
             }
             None => {}
@@ -75,7 +65,7 @@ impl<L: Line> Gather<L> {
 }
 
 /// Sends them together, and gives each its answer.
-async fn send<L: Line>(line: Arc<L>, given: Vec<Given>) {
+async fn send(link: Arc<Link>, given: Vec<Given>) {
     let mut pipeline = Pipeline::with_capacity(given.len());
     let mut waiting = Vec::with_capacity(given.len());
     for (command, answers) in given {
@@ -86,7 +76,7 @@ async fn send<L: Line>(line: Arc<L>, given: Vec<Given>) {
         // Somebody filled a batch in between, and sent it.
         return;
     }
-    match line.ask(&pipeline, waiting.len()).await {
+    match link.ask(&pipeline, waiting.len()).await {
         Ok(answers) => {
             for (answers, answer) in waiting.into_iter().zip(answers) {
                 // Whoever went away needs none.

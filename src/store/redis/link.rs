@@ -1,20 +1,27 @@
-//! One connection to Redis, shared by all requests, and made again when it fails.
+//! One connection to Redis, shared by all requests, and made again when it fails. Where copies are kept it is also the
+//! one on which Redis tells of changes (`CLIENT TRACKING` in RESP3): what is asked, what is written and what is told
+//! come over one connection from one server, in one order. With two, each could lead to a server of its own, and a
+//! change made over one would never be told over the other.
 //!
 //! `redis::aio::ConnectionManager` is not used, because it keeps a failure for ever that is not one of
 //! input or output (a Redis that is loading its data, or whose password is put right later), and
 //! keeps a connection on which nothing is answered until the kernel gives it up.
 
-use std::sync::{Mutex, PoisonError};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult,
-    ServerErrorKind, Value,
+    AsyncConnectionConfig, Client, ErrorKind, Pipeline, PushInfo, PushKind, RedisError,
+    RedisResult, ServerErrorKind, Value, cmd,
 };
+use tokio::sync::Notify;
 
 use super::super::StoreError;
-use super::gather::Line;
+use super::command::unprefixed;
+use super::copies::Copies;
 
 /// How long making a connection may take, greeting included.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -24,83 +31,183 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// is down is not asked once for every request.
 const PAUSE: Duration = Duration::from_millis(200);
 /// How many commands may wait to be sent; more wait for their turn.
-pub(super) const BUFFER: usize = 1024;
+const BUFFER: usize = 1024;
 
 pub(super) struct Link {
+    /// Speaks RESP2, which every server does.
     client: Client,
-    config: AsyncConnectionConfig,
+    copying: Option<Copying>,
     current: Mutex<Current>,
     /// Held by the one who connects, while the others wait: the last failure, and when it was.
     last_failure: tokio::sync::Mutex<Option<(Instant, RedisError)>>,
+    /// How many connections were begun.
+    begun: AtomicU64,
+    /// Whether Redis is known to be there at this moment.
+    there: AtomicBool,
+    /// Told when a connection ends of which that is heard.
+    ended: Notify,
+    started: Instant,
+    /// When Redis last answered anything, in microseconds since then.
+    answered: AtomicU64,
+}
+
+/// What it takes to be told of changes.
+struct Copying {
+    /// Speaks RESP3.
+    client: Client,
+    copies: Copies,
+    /// Why Redis does not tell, if it does not.
+    refusal: Mutex<Option<String>>,
 }
 
 /// The connection, if there is one, and the how manyth it is.
 #[derive(Default)]
 struct Current {
-    generation: u64,
+    number: u64,
     connection: Option<MultiplexedConnection>,
+    /// Whether Redis tells of changes on it.
+    tells: bool,
+}
+
+/// A connection to ask over.
+struct Open {
+    number: u64,
+    connection: MultiplexedConnection,
+    tells: bool,
 }
 
 impl Link {
-    /// Connects to nothing yet.
-    pub(super) fn new(client: Client) -> Self {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            // What takes too long is given up in one place: `within`.
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(BUFFER);
+    /// Connects to nothing yet. With a client that speaks RESP3 copies are kept.
+    pub(super) fn new(client: Client, telling: Option<Client>) -> Self {
         Self {
             client,
-            config,
+            copying: telling.map(|client| Copying {
+                client,
+                copies: Copies::new(),
+                refusal: Mutex::default(),
+            }),
             current: Mutex::default(),
             last_failure: tokio::sync::Mutex::default(),
+            begun: AtomicU64::new(0),
+            there: AtomicBool::new(false),
+            ended: Notify::new(),
+            started: Instant::now(),
+            answered: AtomicU64::new(0),
         }
     }
 
-    /// Sends a command once and awaits its answer.
-    pub(super) async fn command(&self, command: &Cmd) -> RedisResult<Value> {
-        let (generation, mut connection) = self.connection().await?;
-        let answer = within(connection.req_packed_command(command)).await;
-        let answer = answer.and_then(Value::extract_error);
-        self.keep_or_drop(generation, answer)
+    /// The copies, where some are kept.
+    pub(super) fn copies(&self) -> Option<&Copies> {
+        self.copying.as_ref().map(|copying| &copying.copies)
+    }
+
+    /// Whether Redis is known to be there at this moment.
+    pub(super) fn is_there(&self) -> bool {
+        self.there.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of whether it is.
+    pub(super) fn note(&self, is_there: bool) {
+        self.there.store(is_there, Ordering::Relaxed);
+    }
+
+    /// Waits until a connection ends of which that is heard.
+    pub(super) async fn end(&self) {
+        self.ended.notified().await;
+    }
+
+    /// Whether Redis tells of changes at this moment, or there is nothing to be told.
+    pub(super) fn is_told(&self) -> bool {
+        self.current().tells
+    }
+
+    /// Why Redis does not tell of changes, where it should and does not.
+    pub(super) fn refusal(&self) -> Option<String> {
+        let copying = self.copying.as_ref()?;
+        let refusal = copying.refusal.lock();
+        refusal.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether Redis has answered something so short a time ago.
+    pub(super) fn has_answered_within(&self, time: Duration) -> bool {
+        let answered = Duration::from_micros(self.answered.load(Ordering::Relaxed));
+        let now = self.started.elapsed();
+        answered != Duration::ZERO && now.saturating_sub(answered) <= time
     }
 
     /// Sends `count` commands once, together, and awaits their answers.
     pub(super) async fn pipeline(
-        &self,
+        self: &Arc<Self>,
         pipeline: &Pipeline,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
-        let (generation, mut connection) = self.connection().await?;
-        let answers = within(connection.req_packed_commands(pipeline, 0, count)).await;
-        let answers =
-            answers.and_then(|answers| answers.into_iter().map(Value::extract_error).collect());
-        self.keep_or_drop(generation, answers)
+        self.ask(pipeline, count).await?.into_iter().collect()
     }
 
-    async fn connection(&self) -> RedisResult<(u64, MultiplexedConnection)> {
-        if let Some(connection) = self.current() {
-            return Ok(connection);
+    /// The same, where each answer may be an error of its own.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        commands: &Pipeline,
+        count: usize,
+    ) -> RedisResult<Vec<RedisResult<Value>>> {
+        let mut open = self.connection().await?;
+        let answers = within(open.connection.req_packed_commands(commands, 0, count)).await;
+        let answers = self.keep_or_drop(open.number, answers)?;
+        let extracted = answers.into_iter().map(Value::extract_error);
+        let kept = extracted.map(|answer| self.keep_or_drop(open.number, answer));
+        Ok(kept.collect())
+    }
+
+    /// Whether Redis answers; if it does, copies count for another while.
+    pub(super) async fn beat(self: &Arc<Self>) -> bool {
+        let asked = Instant::now();
+        let Ok(mut open) = self.connection().await else {
+            return false;
+        };
+        let ping = cmd("PING");
+        let answer = within(open.connection.req_packed_command(&ping)).await;
+        let answer = answer.and_then(Value::extract_error);
+        let is_there = self.keep_or_drop(open.number, answer).is_ok();
+        if is_there
+            && open.tells
+            && let Some(copies) = self.copies()
+        {
+            copies.vouch(asked);
+        }
+        is_there
+    }
+
+    async fn connection(self: &Arc<Self>) -> RedisResult<Open> {
+        if let Some(open) = self.open() {
+            return Ok(open);
         }
         let mut last_failure = self.last_failure.lock().await;
-        if let Some(connection) = self.current() {
-            return Ok(connection);
+        if let Some(open) = self.open() {
+            return Ok(open);
         }
         if let Some((at, error)) = &*last_failure
             && at.elapsed() < PAUSE
         {
             return Err(error.clone());
         }
-        let made = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.config);
-        match made.await {
-            Ok(connection) => {
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.connect(number).await {
+            Ok((connection, tells)) => {
                 *last_failure = None;
-                let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-                current.generation += 1;
-                current.connection = Some(connection.clone());
-                Ok((current.generation, connection))
+                {
+                    let mut current = self.current();
+                    *current = Current {
+                        number,
+                        connection: Some(connection.clone()),
+                        tells,
+                    };
+                }
+                self.disown();
+                Ok(Open {
+                    number,
+                    connection,
+                    tells,
+                })
             }
             Err(error) => {
                 *last_failure = Some((Instant::now(), error.clone()));
@@ -109,41 +216,157 @@ impl Link {
         }
     }
 
-    fn current(&self) -> Option<(u64, MultiplexedConnection)> {
-        // Nothing panics while this is locked, and its parts are whole one by one.
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = current.connection.clone()?;
-        Some((current.generation, connection))
+    /// Connects; whether Redis tells of changes on that connection.
+    async fn connect(self: &Arc<Self>, number: u64) -> RedisResult<(MultiplexedConnection, bool)> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT))
+            // What takes too long is given up in one place: `within`.
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(BUFFER);
+        let plainly = || {
+            self.client
+                .get_multiplexed_async_connection_with_config(&config)
+        };
+        let Some(copying) = &self.copying else {
+            return within(plainly())
+                .await
+                .map(|connection| (connection, false));
+        };
+        let link = Arc::downgrade(self);
+        // Called in the order in which Redis says and answers things, before anybody has a later answer.
+        let heard = move |push: PushInfo| {
+            hear(&link, number, &push);
+            Ok::<(), Infallible>(())
+        };
+        let config = config.clone().set_push_sender(heard);
+        let client = &copying.client;
+        let told = async {
+            let connecting = client.get_multiplexed_async_connection_with_config(&config);
+            let mut connection = within(connecting).await?;
+            let mut track = cmd("CLIENT");
+            track.arg("TRACKING").arg("ON");
+            let answer = within(connection.req_packed_command(&track)).await;
+            answer.and_then(Value::extract_error).map(|_| connection)
+        };
+        let refused = match told.await {
+            Ok(connection) => {
+                copying.note(None);
+                return Ok((connection, true));
+            }
+            Err(error) if error.is_io_error() || error.is_timeout() => return Err(error),
+            Err(error) => error,
+        };
+        // A server that has something else against us has it against this as well.
+        let connection = within(plainly()).await?;
+        copying.note(Some(cause(&refused)));
+        Ok((connection, false))
+    }
+
+    fn open(&self) -> Option<Open> {
+        let current = self.current();
+        Some(Open {
+            number: current.number,
+            connection: current.connection.clone()?,
+            tells: current.tells,
+        })
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        // Nothing panics while this is locked, and it is replaced in one step.
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Has the next command make a new connection if this one has shown that it is of no use. Who
     /// still waits for an answer on it keeps it until then.
-    fn keep_or_drop<T>(&self, generation: u64, answer: RedisResult<T>) -> RedisResult<T> {
-        if let Err(error) = &answer
-            && condemns(error)
-        {
-            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-            if current.generation == generation {
-                current.connection = None;
+    fn keep_or_drop<T>(&self, number: u64, answer: RedisResult<T>) -> RedisResult<T> {
+        match &answer {
+            Ok(_) => {
+                let now = self.started.elapsed().as_micros();
+                let now = u64::try_from(now).unwrap_or(u64::MAX);
+                self.answered.store(now, Ordering::Relaxed);
             }
+            Err(error) if condemns(error) => self.drop_connection(number),
+            Err(_) => {}
         }
         answer
     }
+
+    fn drop_connection(&self, number: u64) {
+        {
+            let mut current = self.current();
+            if current.number != number || current.connection.is_none() {
+                return;
+            }
+            current.connection = None;
+            current.tells = false;
+        }
+        self.disown();
+    }
+
+    /// Nobody tells any more of changes to what was asked before.
+    fn disown(&self) {
+        if let Some(copies) = self.copies() {
+            copies.disown();
+        }
+    }
 }
 
-impl Line for Link {
-    async fn ask(&self, commands: &Pipeline, count: usize) -> RedisResult<Vec<RedisResult<Value>>> {
-        let (generation, mut connection) = self.connection().await?;
-        let answers = within(connection.req_packed_commands(commands, 0, count)).await;
-        let answers = self.keep_or_drop(generation, answers)?;
-        let extracted = answers.into_iter().map(Value::extract_error);
-        let kept = extracted.map(|answer| self.keep_or_drop(generation, answer));
-        Ok(kept.collect())
+impl Copying {
+    /// Takes note of whether Redis tells, and says so once where it does not.
+    fn note(&self, refusal: Option<String>) {
+        let known = self.refusal.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        if let Some(cause) = &refusal
+            && *known != refusal
+        {
+            tracing::warn!(
+                cause,
+                "Redis does not tell of changes, so that it is asked for every answer"
+            );
+        }
+        *known = refusal;
+    }
+}
+
+/// Takes note of what Redis, or the library, says on a connection without being asked.
+fn hear(link: &Weak<Link>, number: u64, push: &PushInfo) {
+    let Some(link) = link.upgrade() else {
+        return;
+    };
+    match push.kind {
+        PushKind::Disconnection => {
+            link.drop_connection(number);
+            link.note(false);
+            link.ended.notify_one();
+        }
+        PushKind::Invalidate => {
+            if let Some(copies) = link.copies() {
+                changed(copies, &push.data);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn changed(copies: &Copies, data: &[Value]) {
+    let Some(Value::Array(keys)) = data.first() else {
+        // The database was emptied, or this is something that we do not know.
+        return copies.all_changed();
+    };
+    for key in keys {
+        match key {
+            Value::BulkString(key) => {
+                if let Some(key) = unprefixed(key) {
+                    copies.changed(key);
+                }
+            }
+            _ => copies.all_changed(),
+        }
     }
 }
 
 /// Limits the time for a command and its answer, be it that it cannot even be sent.
-pub(super) async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     match tokio::time::timeout(ANSWER, answer).await {
         Ok(answer) => answer,
         Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
@@ -170,10 +393,14 @@ pub(super) fn unanswered() -> RedisError {
 
 /// What went wrong, for the log.
 pub(super) fn unavailable(error: &RedisError) -> StoreError {
+    StoreError::Unavailable(format!("Redis: {}", cause(error)))
+}
+
+fn cause(error: &RedisError) -> String {
     let mut cause = error.to_string();
     // Redis repeats the arguments of a command it does not know, AUTH among them.
     if let Some(arguments) = cause.find(", with args") {
         cause.truncate(arguments);
     }
-    StoreError::Unavailable(format!("Redis: {cause}"))
+    cause
 }
