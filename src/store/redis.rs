@@ -80,14 +80,21 @@ impl RedisStore {
         self.link.copies()
     }
 
-    /// The records under those keys, whether or not they have ended, which are asked for in one trip.
-    async fn ask(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+    /// The records under those keys, whether or not they have ended, which are asked for in one trip. If so, Redis is to
+    /// tell of changes to them.
+    async fn ask(&self, keys: &[Key], told: bool) -> Result<Vec<Option<Record>>, StoreError> {
+        let ask = |key| async move {
+            if told {
+                self.gather.ask_and_be_told(get(key)).await
+            } else {
+                self.gather.ask(get(key)).await
+            }
+        };
         let answers: RedisResult<Vec<Value>> = match keys {
-            [key] => self.gather.ask(get(key)).await.map(|answer| vec![answer]),
+            [key] => ask(key).await.map(|answer| vec![answer]),
             // Not MGET, which a cluster refuses where the keys live on different nodes.
             keys => {
-                let asked = keys.iter().map(|key| self.gather.ask(get(key)));
-                let answers = futures_util::future::join_all(asked).await;
+                let answers = futures_util::future::join_all(keys.iter().map(ask)).await;
                 answers.into_iter().collect()
             }
         };
@@ -144,7 +151,18 @@ impl RedisStore {
 
 impl Store for RedisStore {
     fn get<'a>(&'a self, keys: &'a [Key], now: Timestamp) -> Pending<'a, Vec<Option<Record>>> {
-        Box::pin(async move { Ok(alive(self.ask(keys).await?, now)) })
+        Box::pin(async move {
+            let found = self.ask(keys, false).await?;
+            if let Some(copies) = self.copies() {
+                // A family is looked at again with every refresh.
+                for (key, record) in keys.iter().zip(&found) {
+                    if let (Some(Kind::Family), Some(record)) = (key.kind(), record) {
+                        copies.remember(key, record);
+                    }
+                }
+            }
+            Ok(alive(found, now))
+        })
     }
 
     fn at_hand(&self, keys: &[Key], now: Timestamp) -> Option<Vec<Option<Record>>> {
@@ -162,12 +180,12 @@ impl Store for RedisStore {
         keys: &'a [Key],
         now: Timestamp,
     ) -> Pending<'a, Vec<Option<Record>>> {
-        let Some(copies) = self.copies() else {
+        let Some(copies) = self.copies().filter(|_| self.link.is_told()) else {
             return self.get(keys, now);
         };
         Box::pin(async move {
             let stamps: Vec<_> = keys.iter().map(|key| copies.stamp(key)).collect();
-            let found = self.ask(keys).await?;
+            let found = self.ask(keys, true).await?;
             for ((key, stamp), record) in keys.iter().zip(stamps).zip(&found) {
                 copies.keep(key, stamp, record.as_ref());
             }
@@ -239,17 +257,17 @@ impl Store for RedisStore {
 }
 
 /// Ends the copies of what this instance has changed, or may have, and keeps what may be asked for next: refresh
-/// tokens and families that are new. Of opaque access tokens there are too many for that.
+/// tokens that are new, and families. Of opaque access tokens there are too many for that.
 fn learn(copies: &Copies, changes: &Changes, made: bool) {
     let conditions = changes.conditions();
     for (key, operation) in changes.operations() {
         let is_new = !conditions.iter().any(|(other, _)| other == key);
         match (operation, key.kind()) {
             (Operation::Put(_), Some(Kind::AccessToken)) => copies.changed(key.as_str()),
-            (Operation::Put(record), Some(Kind::RefreshToken | Kind::Family)) if is_new && made => {
-                copies.changed_here(key);
+            (Operation::Put(record), Some(Kind::RefreshToken)) if is_new && made => {
                 copies.note(key, record);
             }
+            (Operation::Put(record), Some(Kind::Family)) if made => copies.note(key, record),
             _ => copies.changed_here(key),
         }
     }

@@ -1,7 +1,7 @@
 //! Copies of what Redis keeps, each good until Redis says that it has changed (client-side caching).
 //!
-//! Redis remembers which keys were read over a connection that has asked for it (`CLIENT TRACKING`), and says on that
-//! same connection when one of them changes. What it says and what it answers come in one order, so that whoever has
+//! Redis remembers which keys were read over a connection by commands that had asked for it (`CLIENT TRACKING`,
+//! `CLIENT CACHING`), and says on that same connection when one of them changes. What it says and what it answers come in one order, so that whoever has
 //! the answer to a `PING` has heard of every change before it. A copy therefore counts while the last `PING` that
 //! was answered had been sent less than [`VOUCHED`] ago: a change anywhere is seen here within that time even
 //! where the network swallows what Redis says.
@@ -120,8 +120,20 @@ impl Copies {
         self.kept.insert(key.clone(), copy);
     }
 
-    /// Keeps a record that this instance has just made.
+    /// Keeps a record that this instance has seen, unless there is something of that key already.
+    pub(super) fn remember(&self, key: &Key, record: &Record) {
+        if self.kept.peek(key).is_none() {
+            self.put(key, record);
+        }
+    }
+
+    /// Keeps a record that this instance has just made: what was there before is so no more.
     pub(super) fn note(&self, key: &Key, record: &Record) {
+        self.changed(key.as_str());
+        self.put(key, record);
+    }
+
+    fn put(&self, key: &Key, record: &Record) {
         let copy = Copy {
             record: Some(Arc::new(record.clone())),
             stamp: None,

@@ -12,7 +12,12 @@ use super::link::{Link, unanswered};
 const MOST: usize = 256;
 
 /// One command, and who waits for its answer.
-type Given = (Cmd, oneshot::Sender<RedisResult<Value>>);
+struct Given {
+    command: Cmd,
+    /// Whether Redis is to tell of changes to what the command reads.
+    told: bool,
+    answers: oneshot::Sender<RedisResult<Value>>,
+}
 
 /// Gathers commands until those who are at work have all had their say.
 pub(super) struct Gather {
@@ -31,10 +36,23 @@ impl Gather {
 
     /// Sends a command once and awaits the answer. It is sent also for whoever goes away meanwhile.
     pub(super) async fn ask(self: &Arc<Self>, command: Cmd) -> RedisResult<Value> {
+        self.give(command, false).await
+    }
+
+    /// The same of a command that reads, and has Redis tell of changes to what it read, if it does that at all.
+    pub(super) async fn ask_and_be_told(self: &Arc<Self>, command: Cmd) -> RedisResult<Value> {
+        self.give(command, true).await
+    }
+
+    async fn give(self: &Arc<Self>, command: Cmd, told: bool) -> RedisResult<Value> {
         let (answers, answer) = oneshot::channel();
         let begins = {
             let mut waiting = self.waiting();
-            waiting.push((command, answers));
+            waiting.push(Given {
+                command,
+                told,
+                answers,
+            });
             match waiting.len() {
                 1 => Some(None),
                 MOST => Some(Some(std::mem::take(&mut *waiting))),
@@ -68,23 +86,42 @@ impl Gather {
 async fn send(link: Arc<Link>, given: Vec<Given>) {
     let mut pipeline = Pipeline::with_capacity(given.len());
     let mut waiting = Vec::with_capacity(given.len());
-    for (command, answers) in given {
+    let mut count = 0;
+    for Given {
+        command,
+        told,
+        answers,
+    } in given
+    {
+        if told {
+            // It is about the very next command, and nothing comes between the two.
+            let mut caching = Cmd::with_capacity(3, 16);
+            caching.arg("CLIENT").arg("CACHING").arg("YES");
+            pipeline.add_command(caching);
+            count += 1;
+        }
         pipeline.add_command(command);
-        waiting.push(answers);
+        count += 1;
+        waiting.push((told, answers));
     }
     if waiting.is_empty() {
         // Somebody filled a batch in between, and sent it.
         return;
     }
-    match link.ask(&pipeline, waiting.len()).await {
-        Ok(answers) => {
-            for (answers, answer) in waiting.into_iter().zip(answers) {
+    match link.ask(&pipeline, count).await {
+        Ok(all) => {
+            let mut all = all.into_iter();
+            for (told, answers) in waiting {
+                if told {
+                    // What is not told is not copied for long, and no error for whoever asks.
+                    drop(all.next());
+                }
                 // Whoever went away needs none.
-                let _ = answers.send(answer);
+                let _ = answers.send(all.next().unwrap_or_else(|| Err(unanswered())));
             }
         }
         Err(error) => {
-            for answers in waiting {
+            for (_, answers) in waiting {
                 let _ = answers.send(Err(error.clone()));
             }
         }

@@ -244,7 +244,9 @@ impl Link {
             let connecting = client.get_multiplexed_async_connection_with_config(&config);
             let mut connection = within(connecting).await?;
             let mut track = cmd("CLIENT");
-            track.arg("TRACKING").arg("ON");
+            // Only of what is asked for in order to be copied: of whatever else is read, be it by the script, Redis
+            // would have to remember it, and to tell of it.
+            track.arg("TRACKING").arg("ON").arg("OPTIN");
             let answer = within(connection.req_packed_command(&track)).await;
             answer.and_then(Value::extract_error).map(|_| connection)
         };
