@@ -154,11 +154,10 @@ impl Store for RedisStore {
         Box::pin(async move {
             let found = self.ask(keys, false).await?;
             if let Some(copies) = self.copies() {
-                // A family is looked at again with every refresh.
                 for (key, record) in keys.iter().zip(&found) {
-                    if let (Some(Kind::Family), Some(record)) = (key.kind(), record) {
-                        copies.remember(key, record);
-                    }
+                    // A family is looked at again with every refresh.
+                    let is_family = key.kind() == Some(Kind::Family);
+                    copies.found(key, record.as_ref(), is_family);
                 }
             }
             Ok(alive(found, now))

@@ -1,10 +1,10 @@
 //! Copies of what Redis keeps, each good until Redis says that it has changed (client-side caching).
 //!
 //! Redis remembers which keys were read over a connection by commands that had asked for it (`CLIENT TRACKING`,
-//! `CLIENT CACHING`), and says on that same connection when one of them changes. What it says and what it answers come in one order, so that whoever has
-//! the answer to a `PING` has heard of every change before it. A copy therefore counts while the last `PING` that
-//! was answered had been sent less than [`VOUCHED`] ago: a change anywhere is seen here within that time even
-//! where the network swallows what Redis says.
+//! `CLIENT CACHING`), and says on that same connection when one of them changes. What it says and what it answers come
+//! in one order, so that whoever has the answer to a `PING` has heard of every change before it. A copy therefore counts
+//! while the last `PING` that was answered had been sent less than [`VOUCHED`] ago: a change anywhere is seen here
+//! within that time even where the network swallows what Redis says.
 //!
 //! Between a question and its answer the record may change, and the word of that may be heard before the answer
 //! is kept. Each copy therefore bears a stamp from before the question was sent, and counts only while nothing has
@@ -120,9 +120,15 @@ impl Copies {
         self.kept.insert(key.clone(), copy);
     }
 
-    /// Keeps a record that this instance has seen, unless there is something of that key already.
-    pub(super) fn remember(&self, key: &Key, record: &Record) {
-        if self.kept.peek(key).is_none() {
+    /// Takes note of what was found when it was asked for afresh: a copy that says otherwise is none, and what is to
+    /// be remembered is, without a stamp.
+    pub(super) fn found(&self, key: &Key, record: Option<&Record>, remember: bool) {
+        match self.kept.peek(key) {
+            Some(copy) if copy.record.as_deref() == record => return,
+            Some(_) => self.changed_here(key),
+            None => {}
+        }
+        if let Some(record) = record.filter(|_| remember) {
             self.put(key, record);
         }
     }
@@ -283,6 +289,29 @@ mod tests {
         assert_eq!(copies.last_known(&name, NOW), Some(vec![Some(record("x"))]));
         copies.changed_here(&name[0]);
         assert_eq!(copies.last_known(&name, NOW), None);
+    }
+
+    #[test]
+    fn what_is_found_afresh_overrules_a_copy() {
+        let (copies, name) = (vouched(), [key("a")]);
+        let of = || copies.of(&name, NOW);
+        for (record, remember) in [
+            (None, true),
+            (Some(record("y")), false),
+            (Some(record("y")), true),
+        ] {
+            copies.keep(
+                &name[0],
+                copies.stamp(&name[0]),
+                Some(&super::tests::record("x")),
+            );
+            copies.found(&name[0], Some(&super::tests::record("x")), remember);
+            assert!(of().is_some(), "it is so");
+            copies.found(&name[0], record.as_ref(), remember);
+            assert_eq!(of(), None, "it is not so");
+            let known = record.filter(|_| remember).map(|record| vec![Some(record)]);
+            assert_eq!(copies.last_known(&name, NOW), known);
+        }
     }
 
     #[test]
