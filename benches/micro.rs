@@ -132,7 +132,7 @@ mod belief {
         let subject = certificate.subject().expect("it can be compared");
         bencher.bench_local(|| {
             let compared = subject.compare(black_box(&registered));
-            compared.expect("it is the name")
+            compared.expect("it is the name");
         });
     }
 
@@ -157,7 +157,7 @@ mod belief {
         let certificate = certificate("p256");
         bencher.bench_local(|| {
             let verified = authorities.verify(black_box(&certificate), &[], NOW, None);
-            verified.expect("there is a path")
+            verified.expect("there is a path");
         });
     }
 }
@@ -242,7 +242,7 @@ mod jwt {
             UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref().to_vec());
         bencher.bench_local(|| {
             let verified = public.verify(black_box(&message), signature.as_ref());
-            verified.expect("it is the signature")
+            verified.expect("it is the signature");
         });
     }
 }
