@@ -23,7 +23,7 @@ use certbound::oauth::time::Timestamp;
 use certbound::proxy::presented::Window;
 use certbound::proxy::{Encoding, Front, Headers, Peer, TrustedPeer, VerifyHeader};
 use certbound::token::read::recognise;
-use certbound::token::{Confirmation, Draft, Issue, Text, format};
+use certbound::token::{Claims, Confirmation, Issue, Text, format};
 use divan::Bencher;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -167,7 +167,7 @@ mod jwt {
     use aws_lc_rs::signature::KeyPair as _;
 
     use super::{
-        Arc, Bencher, ClientId, Confirmation, Draft, ECDSA_P256_SHA256_FIXED,
+        Arc, Bencher, Claims, ClientId, Confirmation, ECDSA_P256_SHA256_FIXED,
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, ISSUER, Issue, KeySet, ManagedKey, NOW,
         Scope, Secret, SigningAlgorithm, SigningKey, SystemRandom, Text, Timestamp,
         UnparsedPublicKey, black_box, certificate, format, recognise,
@@ -179,8 +179,8 @@ mod jwt {
         KeySet::new().with(key).expect("one key")
     }
 
-    fn draft() -> Draft {
-        Draft {
+    fn claims() -> Claims {
+        Claims {
             client_id: ClientId::parse("orders-service").expect("a client_id"),
             subject: "orders-service".into(),
             scope: Scope::parse("orders.read orders.write").expect("a scope"),
@@ -195,14 +195,14 @@ mod jwt {
         }
     }
 
-    fn made(draft: Draft, keys: &KeySet, secret: &Secret) -> String {
+    fn made(claims: Claims, keys: &KeySet, secret: &Secret) -> String {
         let issue = Issue {
             issuer: ISSUER,
             keys,
             secret,
         };
         let jwt = format(certbound::client::registration::AccessTokenFormat::Jwt);
-        let written = jwt.write(draft, &issue).expect("there is a key");
+        let written = jwt.write(claims, &issue).expect("there is a key");
         match written.text {
             Text::Whole(text) => text.expose().to_owned(),
             Text::Unsigned(unsigned) => unsigned.sign().expect("signed"),
@@ -211,10 +211,10 @@ mod jwt {
 
     #[divan::bench]
     fn make(bencher: Bencher) {
-        let (keys, secret, draft) = (keys(), Secret::new("c".repeat(43)), draft());
+        let (keys, secret, claims) = (keys(), Secret::new("c".repeat(43)), claims());
         bencher
-            .with_inputs(|| draft.clone())
-            .bench_local_values(|draft| made(draft, &keys, &secret));
+            .with_inputs(|| claims.clone())
+            .bench_local_values(|claims| made(claims, &keys, &secret));
     }
 
     #[divan::bench]
@@ -227,7 +227,7 @@ mod jwt {
     #[divan::bench]
     fn read(bencher: Bencher) {
         let keys = keys();
-        let text = made(draft(), &keys, &Secret::new("c".repeat(43)));
+        let text = made(claims(), &keys, &Secret::new("c".repeat(43)));
         bencher.bench_local(|| {
             recognise(black_box(&text), &keys, ISSUER, NOW).expect("it is one of ours")
         });

@@ -90,19 +90,20 @@ impl<'a> Members<'a> {
     fn of(issuer: &'a str, live: &'a Live) -> Self {
         match live {
             Live::Access(token, _) => {
-                let authentication = token.authentication.as_ref();
+                let claims = &token.claims;
+                let authentication = claims.authentication.as_ref();
                 Self {
                     active: true,
                     iss: issuer,
-                    sub: &token.subject,
-                    client_id: token.client_id.as_str(),
-                    aud: Aud::of(&token.audience),
-                    scope: token.scope.as_str(),
+                    sub: &claims.subject,
+                    client_id: claims.client_id.as_str(),
+                    aud: Aud::of(&claims.audience),
+                    scope: claims.scope.as_str(),
                     token_type: Some("Bearer"),
-                    iat: token.issued.unix(),
-                    exp: token.expires.unix(),
+                    iat: claims.issued.unix(),
+                    exp: claims.expires.unix(),
                     jti: Some(&token.id),
-                    cnf: token.confirmation,
+                    cnf: claims.confirmation,
                     acr: authentication.and_then(|made| made.acr.as_deref()),
                     auth_time: authentication.map(|made| made.time.unix()),
                 }
@@ -193,7 +194,7 @@ fn may_see(caller: &ClientRegistration, live: &Live) -> bool {
     match live {
         Live::Refresh(..) => issued_to_it,
         Live::Access(token, _) => {
-            let mut audience = token.audience.iter();
+            let mut audience = token.claims.audience.iter();
             issued_to_it
                 || caller.may_introspect_any()
                 || audience.any(|audience| caller.resource().contains(audience))

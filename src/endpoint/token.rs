@@ -142,7 +142,7 @@ fn answer(
     server.metrics.token_issued(
         grant_type,
         granted.format.name(),
-        granted.token.confirmation.is_some(),
+        granted.token.claims.confirmation.is_some(),
     );
     Ok(Reply::json(body))
 }
@@ -151,20 +151,21 @@ fn answer(
 fn audit(granted: &Granted, grant_type: &str, request: &Request) {
     let token = &granted.token;
     let bound = token
+        .claims
         .confirmation
         .map(|confirmation| confirmation.certificate);
     tracing::info!(
         target: "audit",
         event = "token_issued",
         request = &*request.id,
-        client_id = %token.client_id,
-        sub = (token.subject != token.client_id.as_str()).then_some(token.subject.as_str()),
+        client_id = %token.claims.client_id,
+        sub = (token.claims.subject != token.claims.client_id.as_str()).then_some(token.claims.subject.as_str()),
         grant_type,
         format = granted.format.name(),
-        scope = token.scope.as_str(),
-        aud = ?token.audience,
+        scope = token.claims.scope.as_str(),
+        aud = ?token.claims.audience,
         jti = token.id,
-        exp = token.expires.unix(),
+        exp = token.claims.expires.unix(),
         "x5t#S256" = bound.map(tracing::field::display),
         address = request.presented.address().map(tracing::field::display),
     );

@@ -54,17 +54,21 @@ pub struct Facts {
 impl Facts {
     /// Those of a token of our own.
     pub fn of_own(issuer: &str, token: &AccessToken) -> Self {
-        let authentication = token.authentication.as_ref();
+        let claims = &token.claims;
+        let authentication = claims.authentication.as_ref();
         Self {
             issuer: issuer.into(),
-            subject: Some(token.subject.clone()),
-            client_id: Some(token.client_id.as_str().to_owned()),
-            scope: token.scope.clone(),
-            audience: token.audience.clone(),
-            expires: Some(token.expires),
-            bound: token.confirmation.map_or(Bound::ToNothing, |confirmation| {
-                Bound::ToCertificate(confirmation.certificate)
-            }),
+            subject: Some(claims.subject.clone()),
+            client_id: Some(claims.client_id.as_str().to_owned()),
+            scope: claims.scope.clone(),
+            audience: claims.audience.clone(),
+            expires: Some(claims.expires),
+            bound: token
+                .claims
+                .confirmation
+                .map_or(Bound::ToNothing, |confirmation| {
+                    Bound::ToCertificate(confirmation.certificate)
+                }),
             acr: authentication.and_then(|made| made.acr.clone()),
             auth_time: authentication.map(|made| made.time),
         }

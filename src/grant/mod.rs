@@ -23,7 +23,7 @@ use crate::oauth::time::{Lifetime, Timestamp};
 use crate::record::{Changes, Key, Record};
 use crate::token::family::{Authentication, Family, FamilyId};
 use crate::token::id_token::IdToken;
-use crate::token::{self, AccessToken, Confirmation, Draft, Issue, Text, Written};
+use crate::token::{self, AccessToken, Claims, Confirmation, Issue, Text, Written};
 use crate::user::Users;
 
 /// Every grant, as `grant_types_supported` lists them.
@@ -298,7 +298,7 @@ fn access_token(
     let format = registration
         .access_token_format()
         .unwrap_or(context.access_token_format);
-    let draft = Draft {
+    let claims = Claims {
         client_id: registration.client_id().clone(),
         subject: released.subject,
         scope: released.scope,
@@ -315,7 +315,7 @@ fn access_token(
         keys: context.keys,
         secret: &secret,
     };
-    let written = token::format(format).write(draft, &issue);
+    let written = token::format(format).write(claims, &issue);
     let Written {
         token,
         text,
@@ -330,7 +330,7 @@ fn access_token(
     let response = TokenResponse {
         access_token,
         expires_in: context.access_token_ttl,
-        scope: token.scope.clone(),
+        scope: token.claims.scope.clone(),
         refresh_token: None,
         id_token: None,
     };
@@ -488,8 +488,9 @@ mod tests {
             let found = granted.as_ref().map(|granted| {
                 let token = &granted.token;
                 (
-                    token.scope.as_str(),
+                    token.claims.scope.as_str(),
                     token
+                        .claims
                         .audience
                         .iter()
                         .map(String::as_str)
@@ -561,7 +562,7 @@ mod tests {
         assert_eq!(plain["token_type"], "Bearer");
         assert_eq!(plain["expires_in"], 600);
         assert!(plain.get("scope").is_none() && granted.changes.is_empty());
-        assert_eq!(granted.token.confirmation, None);
+        assert_eq!(granted.token.claims.confirmation, None);
         let (full, granted) = response("full");
         assert_eq!(full["scope"], "a b");
         assert_eq!(
@@ -570,7 +571,7 @@ mod tests {
         );
         assert_eq!(granted.format, AccessTokenFormat::Opaque);
         assert_eq!(granted.changes.operations().len(), 1);
-        let bound = granted.token.confirmation.map(|cnf| cnf.certificate);
+        let bound = granted.token.claims.confirmation.map(|cnf| cnf.certificate);
         let presented = presented();
         assert_eq!(
             bound.as_ref(),

@@ -4,7 +4,9 @@ use serde::{Deserialize as _, Serialize};
 use serde_json::{Map, Value};
 
 use super::family::{Authentication, FamilyId};
-use super::{AccessToken, CannotIssue, Confirmation, Draft, Format, Issue, Text, Written, name_of};
+use super::{
+    AccessToken, CannotIssue, Claims, Confirmation, Format, Issue, Text, Written, name_of,
+};
 use crate::client::registration::AccessTokenFormat;
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::claims::{self, AudienceClaim, TimeClaims};
@@ -27,7 +29,7 @@ pub(super) struct Jwt;
 
 /// The claims as they are written.
 #[derive(Serialize)]
-struct Claims<'a> {
+struct Payload<'a> {
     iss: &'a str,
     sub: &'a str,
     client_id: &'a str,
@@ -75,30 +77,30 @@ impl Format for Jwt {
         AccessTokenFormat::Jwt
     }
 
-    fn write(&self, draft: Draft, issue: &Issue<'_>) -> Result<Written, CannotIssue> {
-        let token = draft.named(name_of(issue.secret.expose()));
+    fn write(&self, claims: Claims, issue: &Issue<'_>) -> Result<Written, CannotIssue> {
+        let token = claims.named(name_of(issue.secret.expose()));
         let key = issue
             .keys
-            .signer_preferring(ALGORITHM, token.issued)
+            .signer_preferring(ALGORITHM, token.claims.issued)
             .ok_or_else(|| CannotIssue("there is no signing key".into()))?;
-        let authentication = token.authentication.as_ref();
-        let claims = Claims {
+        let authentication = token.claims.authentication.as_ref();
+        let payload = Payload {
             iss: issue.issuer,
-            sub: &token.subject,
-            client_id: token.client_id.as_str(),
-            aud: Aud::of(&token.audience),
-            iat: token.issued.unix(),
-            exp: token.expires.unix(),
+            sub: &token.claims.subject,
+            client_id: token.claims.client_id.as_str(),
+            aud: Aud::of(&token.claims.audience),
+            iat: token.claims.issued.unix(),
+            exp: token.claims.expires.unix(),
             jti: &token.id,
-            scope: token.scope.as_str(),
-            cnf: token.confirmation,
+            scope: token.claims.scope.as_str(),
+            cnf: token.claims.confirmation,
             auth_time: authentication.map(|made| made.time.unix()),
             acr: authentication.and_then(|made| made.acr.as_deref()),
             amr: authentication.map_or(&[], |made| &made.methods),
-            grant_id: token.family.as_ref(),
+            grant_id: token.claims.family.as_ref(),
         };
         let unsigned = key
-            .prepare(TYPE, &claims)
+            .prepare(TYPE, &payload)
             .map_err(|error| CannotIssue(error.to_string()))?;
         Ok(Written {
             token,
@@ -129,14 +131,13 @@ pub(super) fn read(
         None => None,
         Some(value) => Some(Confirmation::deserialize(value).ok()?),
     };
-    let token = AccessToken {
+    let said = Claims {
         client_id: ClientId::parse(string("client_id")?).ok()?,
         subject: string("sub")?.to_owned(),
         scope: Scope::parse(claims::text(all, "scope").ok()?.unwrap_or_default()).ok()?,
         audience: AudienceClaim::read(all).ok()??.names().to_vec(),
         issued: times.issued?,
         expires,
-        id: string("jti")?.to_owned(),
         confirmation,
         authentication: authentication(all)?,
         family: match claims::text(all, "grant_id").ok()? {
@@ -144,7 +145,7 @@ pub(super) fn read(
             Some(text) => Some(FamilyId::parse(text)?),
         },
     };
-    Some((token, jws.unverified_kid()?.into()))
+    Some((said.named(string("jti")?), jws.unverified_kid()?.into()))
 }
 
 /// How the user was authenticated, if there is one; nothing at all where that is not of its type.

@@ -23,9 +23,18 @@ use family::{Authentication, FamilyId};
 /// Every form of access token.
 pub const FORMATS: &[&dyn Format] = &[&jwt::Jwt, &opaque::Opaque];
 
-/// An access token, whatever its form: the claims of RFC 9068 section 2.2.
+/// An access token, whatever its form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccessToken {
+    /// `jti`: its own name, which is not a secret; its format gives it one.
+    pub id: String,
+    /// What it says.
+    pub claims: Claims,
+}
+
+/// What an access token says: the claims of RFC 9068 section 2.2 but its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claims {
     /// To whom it was issued.
     pub client_id: ClientId,
     /// Whom it speaks for: the client itself, where there is no user.
@@ -38,8 +47,6 @@ pub struct AccessToken {
     pub issued: Timestamp,
     /// From this second on it is dead.
     pub expires: Timestamp,
-    /// `jti`: its own name, which is not a secret.
-    pub id: String,
     /// What it is bound to (RFC 8705 section 3).
     pub confirmation: Option<Confirmation>,
     /// How the user was authenticated, where there is one (RFC 9068 section 2.2.1).
@@ -76,43 +83,12 @@ mod thumbprint {
     }
 }
 
-/// An access token that has no name yet: its format gives it one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// [`AccessToken::client_id`].
-    pub client_id: ClientId,
-    /// [`AccessToken::subject`].
-    pub subject: String,
-    /// [`AccessToken::scope`].
-    pub scope: Scope,
-    /// [`AccessToken::audience`].
-    pub audience: Vec<String>,
-    /// [`AccessToken::issued`].
-    pub issued: Timestamp,
-    /// [`AccessToken::expires`].
-    pub expires: Timestamp,
-    /// [`AccessToken::confirmation`].
-    pub confirmation: Option<Confirmation>,
-    /// [`AccessToken::authentication`].
-    pub authentication: Option<Authentication>,
-    /// [`AccessToken::family`].
-    pub family: Option<FamilyId>,
-}
-
-impl Draft {
-    /// The token of that name.
+impl Claims {
+    /// The token of that name that says this.
     fn named(self, id: &str) -> AccessToken {
         AccessToken {
-            client_id: self.client_id,
-            subject: self.subject,
-            scope: self.scope,
-            audience: self.audience,
-            issued: self.issued,
-            expires: self.expires,
             id: id.to_owned(),
-            confirmation: self.confirmation,
-            authentication: self.authentication,
-            family: self.family,
+            claims: self,
         }
     }
 }
@@ -161,7 +137,7 @@ pub trait Format: Sync {
     fn format(&self) -> AccessTokenFormat;
 
     /// Writes a token.
-    fn write(&self, draft: Draft, issue: &Issue<'_>) -> Result<Written, CannotIssue>;
+    fn write(&self, claims: Claims, issue: &Issue<'_>) -> Result<Written, CannotIssue>;
 }
 
 /// Why no token could be written.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AccessToken, CannotIssue, Confirmation, Draft, Format, Issue, Text, Written, name_of};
+use super::{
+    AccessToken, CannotIssue, Claims, Confirmation, Format, Issue, Text, Written, name_of,
+};
 use crate::client::registration::AccessTokenFormat;
 use crate::oauth::ClientId;
 use crate::oauth::scope::Scope;
@@ -41,31 +43,32 @@ impl Format for Opaque {
         AccessTokenFormat::Opaque
     }
 
-    fn write(&self, draft: Draft, issue: &Issue<'_>) -> Result<Written, CannotIssue> {
+    fn write(&self, claims: Claims, issue: &Issue<'_>) -> Result<Written, CannotIssue> {
         let chance = issue.secret.expose();
-        let text = Secret::new(match &draft.family {
+        let text = Secret::new(match &claims.family {
             None => [PREFIX, chance].concat(),
             Some(family) => [PREFIX, chance, ".", family.as_str()].concat(),
         });
         // Whoever reads the name of a token in the log finds its record by it, and nobody the token.
         let key = key(issue.issuer, text.expose());
-        let token = draft.named(name_of(key.digest()));
-        let client_id = token.client_id.as_str();
+        let token = claims.named(name_of(key.digest()));
+        let client_id = token.claims.client_id.as_str();
         let stored = Stored {
             client_id: client_id.into(),
-            subject: (token.subject != client_id).then(|| token.subject.as_str().into()),
-            scope: token.scope.as_str().into(),
-            audience: token.audience.as_slice().into(),
-            issued: token.issued,
-            expires: token.expires,
-            confirmation: token.confirmation,
+            subject: (token.claims.subject != client_id)
+                .then(|| token.claims.subject.as_str().into()),
+            scope: token.claims.scope.as_str().into(),
+            audience: token.claims.audience.as_slice().into(),
+            issued: token.claims.issued,
+            expires: token.claims.expires,
+            confirmation: token.claims.confirmation,
         };
         let mut value = Vec::with_capacity(256);
         serde_json::to_writer(&mut value, &stored)
             .map_err(|error| CannotIssue(error.to_string()))?;
         let record = Record {
             value,
-            expires: Some(token.expires),
+            expires: Some(token.claims.expires),
         };
         let changes = Changes::none().put(key, record);
         Ok(Written {
@@ -87,18 +90,18 @@ pub(super) fn read(key: &Key, record: &Record, now: Timestamp) -> Option<AccessT
     if stored.expires <= now {
         return None;
     }
-    Some(AccessToken {
+    let claims = Claims {
         client_id: ClientId::parse(&stored.client_id).ok()?,
         subject: stored.subject.unwrap_or(stored.client_id).into_owned(),
         scope: Scope::parse(&stored.scope).ok()?,
         audience: stored.audience.into_owned(),
         issued: stored.issued,
         expires: stored.expires,
-        id: name_of(key.digest()).to_owned(),
         confirmation: stored.confirmation,
         authentication: None,
         family: None,
-    })
+    };
+    Some(claims.named(name_of(key.digest())))
 }
 
 #[cfg(test)]
@@ -112,7 +115,7 @@ mod tests {
     fn a_token_is_its_issuers_alone() {
         let (secret, keys) = (Secret::new("A".repeat(43)), KeySet::new());
         let (issuer, now) = ("https://as.example", Timestamp::from_unix(1_000));
-        let token = Draft {
+        let token = Claims {
             client_id: ClientId::parse("a").expect("a client_id"),
             subject: "a".into(),
             scope: Scope::default(),

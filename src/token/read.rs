@@ -2,7 +2,7 @@
 
 use super::family::{Family, FamilyId};
 use super::refresh::{self, RefreshToken};
-use super::{AccessToken, jwt, opaque};
+use super::{AccessToken, Claims, jwt, opaque};
 use crate::key::set::KeySet;
 use crate::oauth::ClientId;
 use crate::oauth::secret::Digest;
@@ -43,7 +43,7 @@ impl Live {
     /// To whom it was issued.
     pub fn client_id(&self) -> &ClientId {
         match self {
-            Self::Access(token, _) => &token.client_id,
+            Self::Access(token, _) => &token.claims.client_id,
             Self::Refresh(_, family) => &family.client_id,
         }
     }
@@ -52,7 +52,7 @@ impl Live {
     /// it is used.
     pub const fn is_bound(&self) -> bool {
         match self {
-            Self::Access(token, _) => token.confirmation.is_some(),
+            Self::Access(token, _) => token.claims.confirmation.is_some(),
             Self::Refresh(..) => true,
         }
     }
@@ -95,7 +95,7 @@ pub fn recognise(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Opt
     } else {
         let (token, kid) = jwt::read(text, keys, issuer, now)?;
         let revoked = Key::new(Kind::Revoked, &Digest::of(token.id.as_bytes()));
-        let family = token.family.clone();
+        let family = token.claims.family.clone();
         (Kept::Jwt(Box::new(token), kid), revoked, family)
     };
     let keys = match &family {
@@ -117,8 +117,8 @@ impl Recognised {
         keys + match &self.kept {
             Kept::Opaque | Kept::Refresh => 0,
             Kept::Jwt(token, _) => {
-                let audience: usize = token.audience.iter().map(String::len).sum();
-                token.subject.len() + token.scope.as_str().len() + audience
+                let audience: usize = token.claims.audience.iter().map(String::len).sum();
+                token.claims.subject.len() + token.claims.scope.as_str().len() + audience
             }
         }
     }
@@ -128,7 +128,9 @@ impl Recognised {
     pub fn still_holds(&self, keys: &KeySet, now: Timestamp) -> bool {
         match &self.kept {
             Kept::Opaque | Kept::Refresh => true,
-            Kept::Jwt(token, kid) => now < token.expires && keys.verifier(kid, now).is_some(),
+            Kept::Jwt(token, kid) => {
+                now < token.claims.expires && keys.verifier(kid, now).is_some()
+            }
         }
     }
 
@@ -145,11 +147,15 @@ impl Recognised {
                 let token = RefreshToken::read(record, now).filter(|token| !token.rotated)?;
                 return Some(Live::Refresh(token, family?));
             }
-            (Kept::Opaque, Some(record)) => AccessToken {
-                authentication: family.as_ref().map(|family| family.authentication.clone()),
-                family: self.family.clone(),
-                ..opaque::read(&self.keys[0], record, now)?
-            },
+            (Kept::Opaque, Some(record)) => {
+                let AccessToken { id, claims } = opaque::read(&self.keys[0], record, now)?;
+                let claims = Claims {
+                    authentication: family.as_ref().map(|family| family.authentication.clone()),
+                    family: self.family.clone(),
+                    ..claims
+                };
+                AccessToken { id, claims }
+            }
             (Kept::Jwt(token, ..), None) => token.as_ref().clone(),
             (Kept::Opaque | Kept::Refresh, None) | (Kept::Jwt(..), Some(_)) => return None,
         };
@@ -166,7 +172,7 @@ impl Recognised {
                 own.clone(),
                 Record {
                     value: b"1".to_vec(),
-                    expires: Some(token.expires),
+                    expires: Some(token.claims.expires),
                 },
             ),
             Kept::Refresh => self
@@ -189,7 +195,7 @@ mod tests {
     use crate::oauth::scope::Scope;
     use crate::oauth::secret::Secret;
     use crate::record::Operation;
-    use crate::token::{Confirmation, Draft, Issue, Text, Written, format};
+    use crate::token::{Claims, Confirmation, Issue, Text, Written, format};
 
     const NOW: Timestamp = Timestamp::from_unix(1_000);
     const ISSUER: &str = "https://as.example.com";
@@ -201,9 +207,9 @@ mod tests {
             .expect("one key")
     }
 
-    fn token(scope: &str, audience: &[&str], bound: bool) -> Draft {
+    fn token(scope: &str, audience: &[&str], bound: bool) -> Claims {
         let thumbprint = "A4DtL2JmUMhAsvJj5tKyn64SqzmuXbMrJa0n761y5v0";
-        Draft {
+        Claims {
             client_id: ClientId::parse("a").expect("a client"),
             subject: "a".into(),
             scope: Scope::parse(scope).expect("a scope"),
@@ -220,7 +226,7 @@ mod tests {
 
     /// The token, as a client holds it, and the record that goes with it, if one does.
     fn written(
-        token: &Draft,
+        token: &Claims,
         kind: AccessTokenFormat,
         keys: &KeySet,
     ) -> (AccessToken, String, Option<Record>) {
@@ -257,7 +263,7 @@ mod tests {
             for token in [
                 token("", &[ISSUER], false),
                 token("a b", &["https://one.example", "urn:two"], true),
-                Draft {
+                Claims {
                     subject: "somebody".into(),
                     ..token("a", &["x"], true)
                 },

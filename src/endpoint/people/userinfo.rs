@@ -64,11 +64,11 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         return Err(invalid("it is no access token that is alive".into()));
     };
     possession(&token, request, now)
-        .map_err(|cause| invalid(format!("client {}: {cause}", token.client_id)))?;
+        .map_err(|cause| invalid(format!("client {}: {cause}", token.claims.client_id)))?;
     let trust = server.trust.load_full();
-    let client = trust.clients.find(token.client_id.as_str());
+    let client = trust.clients.find(token.claims.client_id.as_str());
     let client = client.ok_or_else(|| invalid("its client is registered no more".into()))?;
-    let Some(family) = family.filter(|_| token.scope.has("openid")) else {
+    let Some(family) = family.filter(|_| token.claims.scope.has("openid")) else {
         return Err(OAuthError::new(
             ErrorCode::InsufficientScope,
             "the access token is not for userinfo: it lacks openid",
@@ -86,7 +86,7 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
                 family.username
             ))
         })?;
-        said = claims::released(user, &token.scope, &family.userinfo_claims);
+        said = claims::released(user, &token.claims.scope, &family.userinfo_claims);
     }
     said.insert("sub".into(), json!(family.subject));
     answer(server, client, said, now).await
@@ -152,7 +152,7 @@ fn names_token(query: &[u8]) -> bool {
 
 /// RFC 8705 section 3: a bound token works with its certificate only.
 fn possession(token: &AccessToken, request: &Request, now: Timestamp) -> Result<(), String> {
-    let Some(confirmation) = token.confirmation else {
+    let Some(confirmation) = token.claims.confirmation else {
         return Ok(());
     };
     let Some(certificate) = request.presented.certificate() else {

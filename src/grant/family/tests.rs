@@ -207,10 +207,10 @@ fn good() -> String {
 fn a_code_gives_what_its_family_says() {
     let mut granted =
         redeem("plain", None, &good(), &code(), &family("plain", true)).expect("granted");
-    assert_eq!(granted.token.subject, "s-1");
-    assert_eq!(granted.token.scope.as_str(), "openid a b");
-    assert_eq!(granted.token.audience, ["https://one.example"]);
-    assert_eq!(granted.token.family, Some(name()));
+    assert_eq!(granted.token.claims.subject, "s-1");
+    assert_eq!(granted.token.claims.scope.as_str(), "openid a b");
+    assert_eq!(granted.token.claims.audience, ["https://one.example"]);
+    assert_eq!(granted.token.claims.family, Some(name()));
     let response = granted.response_json();
     assert!(
         response["refresh_token"]
@@ -396,7 +396,9 @@ fn oa_26_bcp_06_refreshing_widens_nothing() {
             &refresh(None),
             &family(client, true),
         );
-        let found = granted.as_ref().map(|granted| granted.token.scope.as_str());
+        let found = granted
+            .as_ref()
+            .map(|granted| granted.token.claims.scope.as_str());
         assert_eq!(
             found.map_err(|refusal| refusal.error.code()),
             expected,
