@@ -5,8 +5,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CustomExtension, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
+    BasicConstraints, CertificateParams, CustomExtension, DnType, DnValue, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
 };
 
 use super::Outcome;
@@ -26,8 +26,7 @@ pub fn write(number: u64, authority: &str, file: &str) -> Outcome {
     let comment = "Issued for machines under the policy of the Example Bank. ".repeat(9);
     let length = u16::try_from(comment.len())?.to_be_bytes();
     let comment = [&[0x16, 0x82], &length[..], comment.as_bytes()].concat();
-    let comment =
-        CustomExtension::from_oid_content(&[2, 16, 840, 1, 113_730, 1, 13], comment);
+    let comment = CustomExtension::from_oid_content(&[2, 16, 840, 1, 113_730, 1, 13], comment);
     let key = KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048)?;
     let mut file = BufWriter::new(File::create(file)?);
     for serial in 1..=number {

@@ -1,5 +1,6 @@
 //! What the crypto library takes for one signature, and for checking one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -11,6 +12,9 @@ use aws_lc_rs::signature::{
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Outcome;
+
+/// Signs octets, and forgets the signature.
+pub type Signer = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// About as long as a token's header and claims.
 const MESSAGE: [u8; 400] = [7; 400];
@@ -35,6 +39,16 @@ pub fn sign(seconds: u64, algorithm: &str) -> Outcome {
         }
         _ => Err("sign by ES256 or RS256".into()),
     }
+}
+
+/// What signs octets by ES256.
+pub fn signer() -> Outcome<Signer> {
+    let entropy = SystemRandom::new();
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
+    Ok(Arc::new(move |octets| {
+        key.sign(&entropy, octets)
+            .expect("the key is good for any octets");
+    }))
 }
 
 /// Checks an ES256 signature for that many seconds.

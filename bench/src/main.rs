@@ -1,7 +1,7 @@
 //! What certbound is measured against, and what it is measured with where wrk does not do.
 //!
-//! - `serve ADDRESS FILE`: a bare hyper server that reads each request whole and answers 200 with the octets of
-//!   that file, as JSON. The address is IP:PORT or unix:PATH.
+//! - `serve ADDRESS FILE [sign]`: a bare hyper server that reads each request whole and answers 200 with the octets of
+//!   that file, as JSON, after signing them by ES256 where that is asked for. The address is IP:PORT or unix:PATH.
 //! - `sign SECONDS ES256|RS256`, `verify SECONDS`: microseconds that one signature, or one check of an ES256
 //!   signature, takes a core.
 //! - `certificates NUMBER CA FILE`: a CA into one file, and into the other the headers of that many clients.
@@ -18,7 +18,12 @@ fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["serve", address, file] => serve::serve(address, std::fs::read(file)?.into()),
+        ["serve", address, file] => serve::serve(address, std::fs::read(file)?.into(), None),
+        ["serve", address, file, "sign"] => serve::serve(
+            address,
+            std::fs::read(file)?.into(),
+            Some(crypto::signer()?),
+        ),
         ["sign", seconds, algorithm] => crypto::sign(seconds.parse()?, algorithm),
         ["verify", seconds] => crypto::verify(seconds.parse()?),
         ["certificates", number, authority, file] => {

@@ -14,9 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::Outcome;
+use super::crypto::Signer;
 
 /// Serves until it is killed.
-pub fn serve(address: &str, body: Bytes) -> Outcome {
+pub fn serve(address: &str, body: Bytes, signer: Option<Signer>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -24,22 +25,27 @@ pub fn serve(address: &str, body: Bytes) -> Outcome {
         if let Some(path) = address.strip_prefix("unix:") {
             let listener = UnixListener::bind(path)?;
             loop {
-                tokio::spawn(answer(listener.accept().await?.0, body.clone()));
+                let stream = listener.accept().await?.0;
+                tokio::spawn(answer(stream, body.clone(), signer.clone()));
             }
         }
         let listener = TcpListener::bind(address).await?;
         loop {
-            tokio::spawn(answer(listener.accept().await?.0, body.clone()));
+            let stream = listener.accept().await?.0;
+            tokio::spawn(answer(stream, body.clone(), signer.clone()));
         }
     })
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, body: Bytes) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, body: Bytes, signer: Option<Signer>) {
     let answer = service_fn(move |request: Request<Incoming>| {
-        let body = body.clone();
+        let (body, signer) = (body.clone(), signer.clone());
         async move {
             // What an honest server does, too: the request is read before it is answered.
             drop(request.into_body().collect().await);
+            if let Some(sign) = signer {
+                sign(&body);
+            }
             let mut response = Response::new(Full::new(body));
             let headers = response.headers_mut();
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

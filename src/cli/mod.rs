@@ -17,6 +17,7 @@ mod pages;
 mod ready;
 mod remarks;
 mod serve;
+mod threads;
 mod user;
 mod verify;
 
@@ -151,6 +152,7 @@ fn settings(matches: &ArgMatches, world: World) -> (Option<Settings>, Vec<Findin
         Err(error) => return (None, vec![error.into()]),
     };
     let mut strange = strange_variables(world);
+    strange.extend(threads::number(world).err());
     match Settings::from_written(&written) {
         Ok((settings, mut findings)) => {
             findings.append(&mut strange);

@@ -9,16 +9,18 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::follow::{self, Watched};
-use super::{Ended, World, complain, load, logging};
+use super::{Ended, World, complain, load, logging, threads};
 use crate::config::{Finding, Settings};
 use crate::endpoint::gate::ForeignTokens;
 use crate::endpoint::metrics::Metrics;
 use crate::endpoint::{self, Farewell, People, SeenTokens, Server, Signing};
+use crate::http::admin;
+use crate::http::fcgi::FastCgi;
 use crate::http::listen::Listener;
 use crate::http::pass::Passages;
 use crate::http::router::Router;
-use crate::http::serve::{Numbered, Site, serve};
-use crate::http::{admin, fcgi};
+use crate::http::serve::{Http, Numbered, Site};
+use crate::http::workers::{self, Workers};
 use crate::key::set::KeySet;
 use crate::store::keyring::{Keyring, KeyringError};
 
@@ -29,10 +31,7 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
         Err(ended) => return ended,
     };
     let log = logging::start(settings.log_format, settings.log_level);
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match workers::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(format!("the runtime could not be started: {error}"));
@@ -104,6 +103,7 @@ async fn start(
 /// Everything that the settings name, read and open; nobody can connect yet.
 pub(super) struct Ready {
     site: Arc<Site>,
+    workers: Workers,
     watched: Watched,
     keyring: Keyring,
     whole: watch::Sender<bool>,
@@ -136,6 +136,9 @@ impl Ready {
         let endpoints = load::endpoints(settings);
         let gates = super::gates::gates(settings).map_err(|findings| lines(&findings))?;
         let (people, farewells) = People::new(pages, load::outbound(settings).map_err(one)?);
+        let threads = threads::number(world).map_err(one)?;
+        let workers = Workers::start(threads)
+            .map_err(|error| vec![format!("{threads} threads could not be started: {error}")])?;
         let site = Arc::new(Site {
             router: Router::new(&endpoints, &gates.names()),
             passages: Passages::new(&settings.gates, window.front()),
@@ -162,6 +165,7 @@ impl Ready {
         });
         Ok(Self {
             site,
+            workers,
             watched,
             keyring,
             whole,
@@ -180,6 +184,7 @@ impl Ready {
     ) -> Running {
         let Self {
             site,
+            workers,
             watched,
             keyring,
             whole,
@@ -197,8 +202,9 @@ impl Ready {
                 issuer = settings.issuer.as_str(),
                 "serving"
             );
-            tasks.push(tokio::spawn(serve(
-                Arc::clone(&site),
+            let http = Http(Arc::clone(&site));
+            tasks.push(tokio::spawn(workers.accept(
+                http,
                 listener,
                 stopped.clone(),
             )));
@@ -208,10 +214,13 @@ impl Ready {
                 address = listener.address(),
                 "serving the gate as a FastCGI Authorizer"
             );
-            tasks.push(tokio::spawn(fcgi::serve(
-                Arc::clone(&site),
+            let fast_cgi = FastCgi {
+                site: Arc::clone(&site),
+                connections: settings.max_connections,
+            };
+            tasks.push(tokio::spawn(workers.accept(
+                fast_cgi,
                 listener,
-                settings.max_connections,
                 stopped.clone(),
             )));
         }
@@ -234,7 +243,11 @@ impl Ready {
             asks.clone(),
         ));
         tokio::spawn(follow::keep_keys(site, keyring, whole, asks));
-        Running { stop, tasks }
+        Running {
+            stop,
+            tasks,
+            workers,
+        }
     }
 }
 
@@ -252,6 +265,7 @@ pub(super) struct Listeners {
 pub(super) struct Running {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    workers: Workers,
 }
 
 impl Running {
@@ -265,6 +279,7 @@ impl Running {
                 tracing::error!(%error, "a listener ended badly");
             }
         }
+        drop(self.workers);
         tracing::info!("stopped");
     }
 }

@@ -10,3 +10,4 @@ mod patience;
 pub mod request;
 pub mod router;
 pub mod serve;
+pub mod workers;

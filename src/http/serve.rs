@@ -1,5 +1,4 @@
-//! The accept loop, and the one wrapper in which every request becomes an answer and every error a
-//! line in the log.
+//! HTTP connections, and the one wrapper in which every request becomes an answer and every error a line in the log.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -24,11 +23,11 @@ use tokio::sync::{Semaphore, watch};
 
 use super::body::Body;
 use super::gate;
-use super::listen::{Accepted, Listener};
 use super::pass::{self, Caller, Passages, Slot};
 use super::patience::Patience;
 use super::request;
 use super::router::{Route, Router};
+use super::workers::Protocol;
 use crate::endpoint::{Reply, Server, metadata};
 use crate::gate::GateName;
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -40,9 +39,6 @@ const HEADER_TIME: Duration = Duration::from_secs(10);
 
 /// How long a connection may wait for its next request.
 const IDLE_TIME: Duration = Duration::from_secs(60);
-
-/// How long requests in flight may take once the program is told to stop.
-pub const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// How many characters of a text from outside are logged.
 const LONGEST_LINE: usize = 1024;
@@ -90,54 +86,23 @@ impl Numbered {
     }
 }
 
-/// Accepts and serves until told to stop; then finishes what is in flight.
-pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receiver<bool>) {
-    // Every connection holds an end of this until it is gone.
-    let (open, _) = watch::channel(());
-    loop {
-        let permit = tokio::select! {
-            permit = Arc::clone(&site.connections).acquire_owned() => permit,
-            _ = stop.wait_for(|stop| *stop) => break,
-        };
-        // The semaphore is never closed.
-        let Ok(permit) = permit else { break };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
-        };
-        let connected = site.server.metrics.connection();
-        let held = (permit, connected, open.subscribe());
-        let site = Arc::clone(&site);
-        let stopped = stop.clone();
-        match accepted {
-            Ok(Accepted::Tcp(stream, peer)) => {
-                tokio::spawn(async move {
-                    let _held = held;
-                    connection(site, stream, peer, stopped).await;
-                });
-            }
-            Ok(Accepted::Unix(stream)) => {
-                tokio::spawn(async move {
-                    let _held = held;
-                    connection(site, stream, Peer::Unix, stopped).await;
-                });
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: others must end before more can begin.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
+/// HTTP/1.1, to whoever answers there.
+#[derive(Clone)]
+pub struct Http(pub Arc<Site>);
+
+impl Protocol for Http {
+    const NAME: &'static str = "HTTP";
+
+    fn room(&self) -> &Arc<Semaphore> {
+        &self.0.connections
     }
-    drop(listener);
-    if tokio::time::timeout(DRAIN_TIME, open.closed())
-        .await
-        .is_err()
+
+    async fn serve<S>(self, stream: S, peer: Peer, stop: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        tracing::warn!(
-            "requests were still in flight after {} s",
-            DRAIN_TIME.as_secs()
-        );
+        let _counted = self.0.server.metrics.connection();
+        connection(Arc::clone(&self.0), stream, peer, stop).await;
     }
 }
 

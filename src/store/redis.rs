@@ -60,7 +60,7 @@ const AWAKE: Duration = Duration::from_millis(2);
 
 struct RedisStore {
     link: Arc<Link>,
-    gather: Arc<Gather>,
+    gather: Gather,
     _lookout: Lookout,
     script: Script,
 }
@@ -70,7 +70,7 @@ impl RedisStore {
         let link = Arc::new(Link::new(client.clone(), telling));
         Self {
             _lookout: Lookout::new(client, Arc::clone(&link)),
-            gather: Arc::new(Gather::new(Arc::clone(&link))),
+            gather: Gather::new(Arc::clone(&link)),
             link,
             script: Script::new(include_str!("redis/commit.lua")),
         }

@@ -87,6 +87,10 @@ fn configuration_faults_are_one_line_and_exit_code_2() {
         &["issuer"],
     );
     refuses(&World::usual().issuer("as.example.com"), &["issuer"]);
+    refuses(
+        &World::usual().environment("TOKIO_WORKER_THREADS", "0"),
+        &["TOKIO_WORKER_THREADS", "\"0\"", "1 to 255"],
+    );
 }
 
 #[test]

@@ -31,6 +31,7 @@ use super::serve::{Listeners, Ready, Running};
 use super::{Ended, World, complain};
 use crate::config::{self, Settings};
 use crate::http::listen::Listener;
+use crate::http::workers;
 use client::Client;
 use files::Places;
 use folder::Folder;
@@ -79,10 +80,7 @@ pub(super) fn run(matches: &ArgMatches, world: World, out: &mut dyn Write) -> En
             return Ended::Usage;
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let runtime = match workers::runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(format!("the runtime could not be started: {error}"));

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 
-use super::listen::{Accepted, Listener};
-use super::serve::{DRAIN_TIME, Site, whom};
+use super::serve::{Site, whom};
+use super::workers::Protocol;
 use crate::proxy::Peer;
 use answer::answer;
 use exchange::{Event, Exchange, answered};
@@ -44,55 +44,28 @@ const LEAST: usize = 64 * 1024;
 /// How much is read at once.
 const PIECE: usize = 8 * 1024;
 
-/// Accepts and answers until told to stop; then finishes what is in flight. `connections` is how many
-/// there may be.
-pub async fn serve(
-    site: Arc<Site>,
-    listener: Listener,
-    connections: usize,
-    mut stop: watch::Receiver<bool>,
-) {
-    // Nothing is ever sent: the channel ends when the last connection does.
-    let (last, mut ended) = mpsc::channel::<()>(1);
-    loop {
-        let permit = tokio::select! {
-            permit = Arc::clone(&site.connections).acquire_owned() => permit,
-            _ = stop.wait_for(|stop| *stop) => break,
-        };
-        // The semaphore is never closed.
-        let Ok(permit) = permit else { break };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
-        };
-        let held = (permit, site.server.metrics.connection(), last.clone());
-        let (site, stop) = (Arc::clone(&site), stop.clone());
-        match accepted {
-            Ok(Accepted::Tcp(stream, peer)) => {
-                tokio::spawn(async move {
-                    let _held = held;
-                    connection(&site, stream, peer, connections, stop).await;
-                });
-            }
-            Ok(Accepted::Unix(stream)) => {
-                tokio::spawn(async move {
-                    let _held = held;
-                    connection(&site, stream, Peer::Unix, connections, stop).await;
-                });
-            }
-            Err(error) => {
-                // Out of file descriptors, most likely: others must end before more can begin.
-                tracing::warn!(%error, "a FastCGI connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
-            }
-        }
+/// `FastCGI`, to whoever answers there.
+#[derive(Clone)]
+pub struct FastCgi {
+    /// What answers.
+    pub site: Arc<Site>,
+    /// How many connections there may be, which is told to whoever asks.
+    pub connections: usize,
+}
+
+impl Protocol for FastCgi {
+    const NAME: &'static str = "FastCGI";
+
+    fn room(&self) -> &Arc<Semaphore> {
+        &self.site.connections
     }
-    drop((listener, last));
-    if timeout(DRAIN_TIME, ended.recv()).await.is_err() {
-        tracing::warn!(
-            "FastCGI requests were still in flight after {} s",
-            DRAIN_TIME.as_secs()
-        );
+
+    async fn serve<S>(self, stream: S, peer: Peer, stop: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let _counted = self.site.server.metrics.connection();
+        connection(&self.site, stream, peer, self.connections, stop).await;
     }
 }
 

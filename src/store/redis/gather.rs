@@ -1,9 +1,11 @@
 //! Commands that are given at the same moment go to Redis together: what costs is not Redis but the
-//! system's calls, one to send and one to receive, and a hundred commands need no more of them than one.
+//! system's calls, one to send and one to receive, and a hundred commands need no more of them than one. Each thread
+//! gathers its own, so that one answer from the thread that speaks with Redis wakes it, and not one for each command.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redis::{Cmd, Pipeline, RedisResult, Value};
+use thread_local::ThreadLocal;
 use tokio::sync::oneshot;
 
 use super::link::{Link, unanswered};
@@ -19,10 +21,13 @@ struct Given {
     answers: oneshot::Sender<RedisResult<Value>>,
 }
 
+/// What waits to be sent.
+type Lot = Mutex<Vec<Given>>;
+
 /// Gathers commands until those who are at work have all had their say.
 pub(super) struct Gather {
     link: Arc<Link>,
-    waiting: Mutex<Vec<Given>>,
+    lots: ThreadLocal<Arc<Lot>>,
 }
 
 impl Gather {
@@ -30,56 +35,56 @@ impl Gather {
     pub(super) fn new(link: Arc<Link>) -> Self {
         Self {
             link,
-            waiting: Mutex::default(),
+            lots: ThreadLocal::new(),
         }
     }
 
     /// Sends a command once and awaits the answer. It is sent also for whoever goes away meanwhile.
-    pub(super) async fn ask(self: &Arc<Self>, command: Cmd) -> RedisResult<Value> {
+    pub(super) async fn ask(&self, command: Cmd) -> RedisResult<Value> {
         self.give(command, false).await
     }
 
     /// The same of a command that reads, and has Redis tell of changes to what it read, if it does that at all.
-    pub(super) async fn ask_and_be_told(self: &Arc<Self>, command: Cmd) -> RedisResult<Value> {
+    pub(super) async fn ask_and_be_told(&self, command: Cmd) -> RedisResult<Value> {
         self.give(command, true).await
     }
 
-    async fn give(self: &Arc<Self>, command: Cmd, told: bool) -> RedisResult<Value> {
+    async fn give(&self, command: Cmd, told: bool) -> RedisResult<Value> {
         let (answers, answer) = oneshot::channel();
-        let begins = {
-            let mut waiting = self.waiting();
-            waiting.push(Given {
-                command,
-                told,
-                answers,
-            });
-            match waiting.len() {
-                1 => Some(None),
-                MOST => Some(Some(std::mem::take(&mut *waiting))),
-                _ => None,
-            }
-        };
-        match begins {
-            Some(Some(full)) => drop(tokio::spawn(send(Arc::clone(&self.link), full))),
-            Some(None) => {
-                let gather = Arc::clone(self);
-                tokio::spawn(async move {
-                    // Everybody who can go on now does so first.
-                    tokio::task::yield_now().await;
-                    let given = std::mem::take(&mut *gather.waiting());
-                    send(Arc::clone(&gather.link), given).await;
-                });
-            }
-            None => {}
-        }
+        self.add(Given {
+            command,
+            told,
+            answers,
+        });
         // Nobody drops a command unanswered while the program runs.
         answer.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Given>> {
-        // Nothing panics while this is locked.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Adds to the lot of this thread, and has it sent where that is not under way.
+    fn add(&self, given: Given) {
+        let lot = self.lots.get_or_default();
+        let mut waiting = locked(lot);
+        waiting.push(given);
+        let link = || Arc::clone(&self.link);
+        match waiting.len() {
+            1 => {
+                let (lot, link) = (Arc::clone(lot), link());
+                tokio::spawn(async move {
+                    // Everybody who can go on now does so first.
+                    tokio::task::yield_now().await;
+                    let given = std::mem::take(&mut *locked(&lot));
+                    send(link, given).await;
+                });
+            }
+            MOST => drop(tokio::spawn(send(link(), std::mem::take(&mut *waiting)))),
+            _ => {}
+        }
     }
+}
+
+fn locked(lot: &Lot) -> MutexGuard<'_, Vec<Given>> {
+    // Nothing panics while this is locked.
+    lot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sends them together, and gives each its answer.
