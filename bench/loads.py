@@ -21,6 +21,8 @@ class Load:
     p99: float
     cpu: list
     resident: float
+    # The p99 of the middle tenth of a second, where the load tells.
+    usual_p99: float
 
 
 def wrk(bench, address, requests, measured, wanted=200, connections=CONNECTIONS, seconds=None, pool=None, cores=BESIDE):
@@ -65,17 +67,17 @@ def measure(command, measured, wanted, cores):
             said, complained = load.communicate()
         finally:
             load.kill()
-    result = re.search(r"RESULT (\d+) (\d+) ([\d.]+) ([\d.]+) (\d+) (\d+)", said)
+    result = re.search(r"RESULT (\d+) (\d+) ([\d.]+) ([\d.]+) (\d+) (\d+)(?: ([\d.]+))?", said)
     if load.returncode or not result or complained:
         raise SystemExit(f"the load failed: {' '.join(command)}: {said}{complained}")
-    number, microseconds, p50, p99, refused, broken = map(float, result.groups())
+    number, microseconds, p50, p99, refused, broken, usual = map(float, result.groups(0))
     # wrk counts as refused what is over 399.
     if not number or broken or refused != (number if wanted > 399 and command[0] == "wrk" else 0):
         raise SystemExit(f"{refused:.0f} of {number:.0f} requests were not answered {wanted}, {broken:.0f} not at all: {said}")
     spent = [(process.cpu() - earlier) / number for process, earlier in zip(measured, before)]
     for process in measured:
         process.trim()
-    return Load(number / microseconds * 1e6, p50, p99, spent, resident)
+    return Load(number / microseconds * 1e6, p50, p99, spent, resident, usual)
 
 
 def rounds(bench, *loads):

@@ -13,10 +13,15 @@ ISSUER = "http://localhost:9400"
 METADATA = "/.well-known/openid-configuration"
 
 
-def free_address():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{listener.getsockname()[1]}"
+def free_address(given=set()):
+    """One that nobody listens on, and that was not given to anybody before, who may be about to."""
+    while True:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = listener.getsockname()[1]
+        if port not in given:
+            given.add(port)
+            return f"127.0.0.1:{port}"
 
 
 def connect(address):

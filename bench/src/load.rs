@@ -7,7 +7,7 @@
 //! random moments (Poisson), and one that finds no connection free waits for it: how long an answer takes counts from
 //! when the request was due. Without, each connection asks again as soon as it has its answer.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -21,6 +21,9 @@ use rustix::event::{Timespec, epoll};
 
 use super::Outcome;
 
+/// How long a part of the load is of which the slowest answers are told apart from those of the others.
+const SLICE: Duration = Duration::from_millis(100);
+
 trait Stream: Read + Write + AsFd {}
 impl<S: Read + Write + AsFd> Stream for S {}
 
@@ -31,7 +34,8 @@ struct Connection {
     due: Instant,
 }
 
-/// Loads, and says how it went on the line that `load.lua` writes as well.
+/// Loads, and says how it went on the line that `load.lua` writes as well; at its end the p99 of the middle one of the
+/// load's slices, which a machine that stands still now and then does not change.
 pub fn load(address: &str, file: &str, options: &[&str]) -> Outcome {
     let options: HashMap<&str, &str> = options
         .iter()
@@ -127,7 +131,7 @@ pub fn load(address: &str, file: &str, options: &[&str]) -> Outcome {
             let Some((status, body)) = answer(&connection.came)? else {
                 continue;
             };
-            took.push(connection.due.elapsed());
+            took.push((connection.due - began, connection.due.elapsed()));
             if status != wanted {
                 bad += 1;
                 if bad == 1 {
@@ -145,22 +149,34 @@ pub fn load(address: &str, file: &str, options: &[&str]) -> Outcome {
         kept.flush()?;
     }
     let lasted = began.elapsed();
-    took.sort_unstable();
-    let share = |part: usize| {
-        let took = took
-            .get(took.len() * part / 100)
-            .copied()
-            .unwrap_or_default();
-        took.as_secs_f64() * 1e6
-    };
+    let mut all: Vec<Duration> = took.iter().map(|(_, took)| *took).collect();
+    let mut slices: BTreeMap<u128, Vec<Duration>> = BTreeMap::new();
+    for (due, took) in took {
+        let slice = due.as_millis() / SLICE.as_millis();
+        slices.entry(slice).or_default().push(took);
+    }
+    // The last one is not whole.
+    slices.pop_last();
+    let mut ninety_ninths: Vec<Duration> =
+        slices.values_mut().map(|slice| share(slice, 99)).collect();
+    let usual = share(&mut ninety_ninths, 50);
+    let microseconds = |time: Duration| time.as_secs_f64() * 1e6;
     println!(
-        "RESULT {} {} {:.1} {:.1} {bad} 0",
-        took.len(),
+        "RESULT {} {} {:.1} {:.1} {bad} 0 {:.1}",
+        all.len(),
         lasted.as_micros(),
-        share(50),
-        share(99)
+        microseconds(share(&mut all, 50)),
+        microseconds(share(&mut all, 99)),
+        microseconds(usual)
     );
     Ok(())
+}
+
+/// The time within which so many in a hundred are.
+fn share(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    let at = times.len() * percent / 100;
+    times.get(at).copied().unwrap_or_default()
 }
 
 fn connect(address: &str) -> std::io::Result<Box<dyn Stream>> {

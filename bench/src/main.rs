@@ -4,6 +4,7 @@
 //!   that file, as JSON, after signing them by ES256 where that is asked for. The address is IP:PORT or unix:PATH.
 //! - `sign SECONDS ES256|RS256`, `verify SECONDS`: microseconds that one signature, or one check of an ES256
 //!   signature, takes a core.
+//! - `stalls SECONDS`: how often the machine stands still (`stalls.rs`).
 //! - `certificates NUMBER CA FILE`: a CA into one file, and into the other the headers of that many clients.
 //! - `load ADDRESS FILE …`: the requests of that file, at a steady rate or each of them once (`load.rs`).
 
@@ -11,6 +12,7 @@ mod certificates;
 mod crypto;
 mod load;
 mod serve;
+mod stalls;
 
 type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
@@ -26,10 +28,11 @@ fn main() -> Outcome {
         ),
         ["sign", seconds, algorithm] => crypto::sign(seconds.parse()?, algorithm),
         ["verify", seconds] => crypto::verify(seconds.parse()?),
+        ["stalls", seconds] => stalls::count(seconds.parse()?),
         ["certificates", number, authority, file] => {
             certificates::write(number.parse()?, authority, file)
         }
         ["load", address, file, options @ ..] => load::load(address, file, options),
-        _ => Err("write serve, sign, verify, certificates or load".into()),
+        _ => Err("write serve, sign, verify, stalls, certificates or load".into()),
     }
 }
