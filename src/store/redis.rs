@@ -28,7 +28,7 @@ use crate::oauth::time::Timestamp;
 use crate::record::{Changes, Key, Kind, Operation, Record};
 use command::{Short, get, script};
 use copies::Copies;
-use gather::Gather;
+use gather::{Answer, Gather};
 use link::Link;
 use lookout::Lookout;
 
@@ -81,16 +81,14 @@ impl RedisStore {
     }
 
     /// The records under those keys, whether or not they have ended, which are asked for in one trip. If so, Redis is to
-    /// tell of changes to them.
-    async fn ask(&self, keys: &[Key], told: bool) -> Result<Vec<Option<Record>>, StoreError> {
-        let ask = |key| async move {
-            if told {
-                self.gather.ask_and_be_told(get(key)).await
-            } else {
-                self.gather.ask(get(key)).await
-            }
-        };
-        let answers: RedisResult<Vec<Value>> = match keys {
+    /// tell of changes to them; with each comes whether it will.
+    async fn ask(
+        &self,
+        keys: &[Key],
+        told: bool,
+    ) -> Result<Vec<(Option<Record>, bool)>, StoreError> {
+        let ask = |key| self.gather.give(get(key), told);
+        let answers: RedisResult<Vec<Answer>> = match keys {
             [key] => ask(key).await.map(|answer| vec![answer]),
             // Not MGET, which a cluster refuses where the keys live on different nodes.
             keys => {
@@ -101,7 +99,7 @@ impl RedisStore {
         let answers = answers.map_err(|error| link::unavailable(&error))?;
         keys.iter()
             .zip(answers)
-            .map(|(key, answer)| read(key, answer))
+            .map(|(key, answer)| Ok((read(key, answer.value)?, answer.told)))
             .collect()
     }
 
@@ -154,7 +152,7 @@ impl Store for RedisStore {
         Box::pin(async move {
             let found = self.ask(keys, false).await?;
             if let Some(copies) = self.copies() {
-                for (key, record) in keys.iter().zip(&found) {
+                for (key, (record, _)) in keys.iter().zip(&found) {
                     // A family is looked at again with every refresh.
                     let is_family = key.kind() == Some(Kind::Family);
                     copies.found(key, record.as_ref(), is_family);
@@ -185,8 +183,10 @@ impl Store for RedisStore {
         Box::pin(async move {
             let stamps: Vec<_> = keys.iter().map(|key| copies.stamp(key)).collect();
             let found = self.ask(keys, true).await?;
-            for ((key, stamp), record) in keys.iter().zip(stamps).zip(&found) {
-                copies.keep(key, stamp, record.as_ref());
+            for ((key, stamp), (record, told)) in keys.iter().zip(stamps).zip(&found) {
+                if *told {
+                    copies.keep(key, stamp, record.as_ref());
+                }
             }
             Ok(alive(found, now))
         })
@@ -213,12 +213,9 @@ impl Store for RedisStore {
     fn ready(&self) -> Pending<'_, ()> {
         Box::pin(async {
             // The write finds a replica, a full memory and a disk that Redis cannot save to.
-            let mut pipeline = Pipeline::with_capacity(2);
-            pipeline.add_command(cmd("PING"));
-            let mut probe = cmd("SET");
-            probe.arg("cb:ready").arg(1).arg("PX").arg(1000);
-            pipeline.add_command(probe);
-            let answers = self.link.pipeline(&pipeline, 2).await;
+            let mut pipeline = Pipeline::with_capacity(1);
+            pipeline.add_command(command::write_probed());
+            let answers = self.link.pipeline(&pipeline, 1).await;
             answers.map(drop).map_err(|error| link::unavailable(&error))
         })
     }
@@ -247,7 +244,7 @@ impl Store for RedisStore {
             if let Some(cause) = self.link.refusal() {
                 warnings.push(format!(
                     "Redis does not tell of changes ({cause}), so that it is asked for every answer: that takes Redis 6 \
-                     and a user who may say CLIENT TRACKING; --answer-cache off has it so without a word"
+                     and a user who may say CLIENT TRACKING and CLIENT CACHING; --answer-cache off has it so without a word"
                 ));
             }
             Ok(warnings)
@@ -292,9 +289,9 @@ fn read(key: &Key, answer: Value) -> Result<Option<Record>, StoreError> {
 }
 
 /// Those that have not ended.
-fn alive(records: Vec<Option<Record>>, now: Timestamp) -> Vec<Option<Record>> {
-    let alive = |record: Option<Record>| record.filter(|record| record.lives(now));
-    records.into_iter().map(alive).collect()
+fn alive(found: Vec<(Option<Record>, bool)>, now: Timestamp) -> Vec<Option<Record>> {
+    let alive = |(record, _): (Option<Record>, bool)| record.filter(|record| record.lives(now));
+    found.into_iter().map(alive).collect()
 }
 
 fn unexpected() -> StoreError {

@@ -6,8 +6,11 @@ use super::{AccessToken, Claims, jwt, opaque};
 use crate::key::set::KeySet;
 use crate::oauth::ClientId;
 use crate::oauth::secret::Digest;
-use crate::oauth::time::Timestamp;
+use crate::oauth::time::{Lifetime, Timestamp};
 use crate::record::{Changes, Key, Kind, Record};
+
+/// How far the clocks of two instances may be apart: how much longer than a token its revocation is remembered.
+const SKEW: Lifetime = Lifetime::from_seconds(30);
 
 /// Tokens longer than this were not made here.
 const LONGEST: usize = 16 * 1024;
@@ -162,7 +165,7 @@ impl Recognised {
         Some(Live::Access(token, family))
     }
 
-    /// What ends the token: an opaque one is forgotten, a JWT remembered until it would have expired, and
+    /// What ends the token: an opaque one is forgotten, a JWT remembered until it has expired by every clock, and
     /// with a refresh token ends all that its authorization gave (RFC 7009 section 2.1).
     pub fn revocation(&self) -> Changes {
         let own = &self.keys[0];
@@ -172,7 +175,7 @@ impl Recognised {
                 own.clone(),
                 Record {
                     value: b"1".to_vec(),
-                    expires: Some(token.claims.expires),
+                    expires: Some(token.claims.expires.after(SKEW)),
                 },
             ),
             Kept::Refresh => self
@@ -282,7 +285,7 @@ mod tests {
         let token = token("", &[ISSUER], false);
         let revoked = Record {
             value: b"1".to_vec(),
-            expires: Some(token.expires),
+            expires: Some(token.expires.after(SKEW)),
         };
         let (_, jwt, none) = written(&token, AccessTokenFormat::Jwt, &keys);
         assert_eq!(none, None);

@@ -237,6 +237,90 @@ async fn copies_are_of_the_server_that_is_written_to() {
     assert_eq!(at_hand(&*store, &name), Some(None));
 }
 
+/// The same of whoever only reads, and so is never told that it reads what is old.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_reads_leaves_a_server_that_takes_no_writes() {
+    let (one, two) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let target = Arc::new(AtomicU16::new(one.port()));
+    let port = name_of(Arc::clone(&target)).await;
+    let url = format!("redis://127.0.0.1:{port}");
+    let (copying, off) = (open(&url).await, without_copies(&url).await);
+    let name = token("there");
+    put(&*copying, &name, record("x", 600)).await;
+    assert!(copied(&*copying, &name).await.is_some());
+    let nobody = free_port().to_string();
+    told(&mut raw(&one), &["REPLICAOF", "127.0.0.1", &nobody]);
+    // The name leads to it still: nobody answers for what it says.
+    tokio::time::sleep(SOON).await;
+    for store in [&copying, &off] {
+        assert_eq!(at_hand(&**store, &name), None);
+        let found = store.get(std::slice::from_ref(&name), NOW).await;
+        assert!(
+            matches!(found, Err(StoreError::Unavailable(_))),
+            "{found:?}"
+        );
+        assert!(!store.is_there());
+    }
+    target.store(two.port(), Ordering::Relaxed);
+    tokio::time::sleep(SOON).await;
+    for store in [&copying, &off] {
+        let found = store.get_and_copy(std::slice::from_ref(&name), NOW).await;
+        assert_eq!(found, Ok(vec![None]));
+        assert!(store.is_there());
+    }
+    assert_eq!(copied(&*copying, &name).await, None);
+}
+
+/// What was allowed once may be so no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_no_longer_be_told_asks_every_time() {
+    let server = RedisServer::start(&[]);
+    permit(&server, "cb", "+ping");
+    let port = server.port();
+    let store = open(&format!("redis://cb:hunter2@127.0.0.1:{port}")).await;
+    let name = token("there");
+    put(&*store, &name, record("x", 600)).await;
+    assert!(copied(&*store, &name).await.is_some());
+    permit(&server, "cb", "-client|caching");
+    tokio::time::sleep(SOON).await;
+    for _ in 0..30 {
+        let found = store.get_and_copy(std::slice::from_ref(&name), NOW).await;
+        assert_eq!(found, Ok(vec![Some(record("x", 600))]));
+        assert_eq!(at_hand(&*store, &name), None);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(store.warnings().await.expect("it answers").len(), 1);
+}
+
+/// A Redis that is busy for longer than anybody waits is no Redis that never tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_could_not_be_told_for_a_while_is_told_again() {
+    let server = RedisServer::start(&["--busy-reply-threshold", "10"]);
+    let store = open(&server.url()).await;
+    let name = token("there");
+    put(&*store, &name, record("x", 600)).await;
+    assert!(copied(&*store, &name).await.is_some());
+    let mut looping = raw(&server);
+    let looping = std::thread::spawn(move || {
+        let ended: redis::RedisResult<redis::Value> = redis::cmd("EVAL")
+            .arg("while true do end")
+            .arg(0)
+            .query(&mut looping);
+        ended.expect_err("it is ended by force");
+    });
+    tokio::time::sleep(SOON).await;
+    for _ in 0..20 {
+        let found = store.get(std::slice::from_ref(&name), NOW).await;
+        assert!(found.is_err(), "{found:?}");
+        assert!(!store.is_there());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    told(&mut raw(&server), &["SCRIPT", "KILL"]);
+    looping.join().expect("it has ended");
+    assert!(copied(&*store, &name).await.is_some());
+    assert_eq!(store.warnings().await, Ok(Vec::new()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_at_hand_while_nobody_tells_of_changes() {
     let mut server = RedisServer::start(&[]);
@@ -278,27 +362,25 @@ async fn nothing_is_at_hand_while_nobody_tells_of_changes() {
     assert_eq!(copied(&*store, &name).await, None);
 }
 
+/// A user who may do everything but that.
+fn permit(server: &RedisServer, user: &str, command: &str) {
+    let all = [
+        "ACL", "SETUSER", user, "on", ">hunter2", "~*", "&*", "+@all", command,
+    ];
+    told(&mut raw(server), &all);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_may_not_be_told_asks_every_time() {
     let server = RedisServer::start(&[]);
     let off = without_copies(&server.url()).await;
-    told(
-        &mut raw(&server),
-        &[
-            "ACL",
-            "SETUSER",
-            "cb",
-            "on",
-            ">hunter2",
-            "~*",
-            "&*",
-            "+@all",
-            "-client|tracking",
-        ],
-    );
     let port = server.port();
-    let limited = open(&format!("redis://cb:hunter2@127.0.0.1:{port}")).await;
-    for store in [&off, &limited] {
+    let mut limited = Vec::new();
+    for (user, command) in [("cb", "-client|tracking"), ("cc", "-client|caching")] {
+        permit(&server, user, command);
+        limited.push(open(&format!("redis://{user}:hunter2@127.0.0.1:{port}")).await);
+    }
+    for store in limited.iter().chain([&off]) {
         let name = token("there");
         put(&**store, &name, record("x", 600)).await;
         // Long enough for a connection that would tell.
@@ -310,14 +392,16 @@ async fn who_may_not_be_told_asks_every_time() {
         }
         assert!(store.is_there(), "that it is there is known all the same");
     }
-    let warnings = limited.warnings().await.expect("it answers");
-    assert!(
-        warnings
-            .iter()
-            .any(|warning| warning.contains("--answer-cache off")),
-        "{warnings:?}"
-    );
-    assert!(!format!("{warnings:?}").contains("hunter2"));
+    for store in &limited {
+        let warnings = store.warnings().await.expect("it answers");
+        assert!(
+            warnings
+                .iter()
+                .any(|warning| warning.contains("--answer-cache off")),
+            "{warnings:?}"
+        );
+        assert!(!format!("{warnings:?}").contains("hunter2"));
+    }
     assert_eq!(off.warnings().await, Ok(Vec::new()));
     assert_eq!(open(&server.url()).await.warnings().await, Ok(Vec::new()));
 }

@@ -2,9 +2,9 @@
 //!
 //! Redis remembers which keys were read over a connection by commands that had asked for it (`CLIENT TRACKING`,
 //! `CLIENT CACHING`), and says on that same connection when one of them changes. What it says and what it answers come
-//! in one order, so that whoever has the answer to a `PING` has heard of every change before it. A copy therefore counts
-//! while the last `PING` that was answered had been sent less than [`VOUCHED`] ago: a change anywhere is seen here
-//! within that time even where the network swallows what Redis says.
+//! in one order, so that whoever has the answer to a heartbeat has heard of every change before it. A copy therefore
+//! counts while the last heartbeat that was answered had been sent less than [`VOUCHED`] ago: a change anywhere is seen
+//! here within that time even where the network swallows what Redis says.
 //!
 //! Between a question and its answer the record may change, and the word of that may be heard before the answer
 //! is kept. Each copy therefore bears a stamp from before the question was sent, and counts only while nothing has
@@ -20,9 +20,12 @@ use quick_cache::sync::Cache;
 use crate::oauth::time::Timestamp;
 use crate::record::{Key, Record};
 
-/// How long after a `PING` was sent that has been answered copies count. Less than the second within which a
+/// How long after a heartbeat was sent that has been answered copies count. Less than the second within which a
 /// revocation must be seen, and enough to miss two heartbeats.
 pub(super) const VOUCHED: Duration = Duration::from_millis(800);
+/// How long a copy counts at most, whatever is told and vouched for: there are things that Redis does not tell of
+/// (`SWAPDB`), and things of which nobody has thought.
+const OLDEST: Duration = Duration::from_secs(60);
 /// How many copies are kept, of the usual size.
 const KEPT: usize = 40_000;
 /// How many octets of them.
@@ -38,6 +41,8 @@ struct Copy {
     record: Option<Arc<Record>>,
     /// None where this instance wrote the record itself and nobody would say that another has changed it.
     stamp: Option<Stamp>,
+    /// When it was made, in microseconds since the copies began.
+    made: u64,
 }
 
 /// Which connection tells of changes, and what had changed, before a question was sent.
@@ -68,12 +73,19 @@ pub(super) struct Copies {
     /// Until when Redis is known to have told of every change, in microseconds since `began`; 0 for never.
     vouched: AtomicU64,
     began: Instant,
+    oldest: u64,
 }
 
 impl Copies {
     /// None yet, and nobody who vouches for any.
     pub(super) fn new() -> Self {
+        Self::lasting(OLDEST)
+    }
+
+    /// The same, where a copy counts at most so long.
+    fn lasting(oldest: Duration) -> Self {
         Self {
+            oldest: microseconds(oldest),
             kept: Cache::with_weighter(KEPT, KEPT_OCTETS, Octets),
             changes: (0..COUNTERS).map(|_| AtomicU32::new(0)).collect(),
             connection: AtomicU64::new(0),
@@ -84,13 +96,15 @@ impl Copies {
 
     /// The records of those keys, if there are copies of all that count now.
     pub(super) fn of(&self, keys: &[Key], now: Timestamp) -> Option<Vec<Option<Record>>> {
-        let since = u64::try_from(self.began.elapsed().as_micros()).ok()?;
+        let since = self.time();
         if since >= self.vouched.load(Ordering::Acquire) {
             return None;
         }
         let copy = |key| {
             let copy = self.kept.get(key)?;
-            (copy.stamp == Some(self.stamp(key))).then(|| alive(copy.record, now))
+            let counts = copy.stamp == Some(self.stamp(key))
+                && since.saturating_sub(copy.made) < self.oldest;
+            counts.then(|| alive(copy.record, now))
         };
         keys.iter().map(copy).collect()
     }
@@ -116,6 +130,7 @@ impl Copies {
         let copy = Copy {
             record: record.cloned().map(Arc::new),
             stamp: Some(stamp),
+            made: self.time(),
         };
         self.kept.insert(key.clone(), copy);
     }
@@ -143,6 +158,7 @@ impl Copies {
         let copy = Copy {
             record: Some(Arc::new(record.clone())),
             stamp: None,
+            made: self.time(),
         };
         self.kept.insert(key.clone(), copy);
     }
@@ -168,8 +184,7 @@ impl Copies {
     /// Whoever asked at that moment has been answered, and so has heard of every change before it.
     pub(super) fn vouch(&self, asked: Instant) {
         let until = asked.duration_since(self.began) + VOUCHED;
-        let until = u64::try_from(until.as_micros()).unwrap_or(u64::MAX);
-        self.vouched.store(until, Ordering::Release);
+        self.vouched.store(microseconds(until), Ordering::Release);
     }
 
     /// Nobody tells any more of changes to what was asked so far. To be called once nothing is asked any more over
@@ -177,6 +192,10 @@ impl Copies {
     pub(super) fn disown(&self) {
         self.vouched.store(0, Ordering::Release);
         self.connection.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn time(&self) -> u64 {
+        microseconds(self.began.elapsed())
     }
 
     fn counter(&self, key: &str) -> &AtomicU32 {
@@ -188,6 +207,10 @@ impl Copies {
         let mixed = u64::from_le_bytes(some).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         &self.changes[usize::from((mixed >> 48) as u16)]
     }
+}
+
+fn microseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A copy of a record, unless that has ended.
@@ -279,6 +302,16 @@ mod tests {
         copies.vouch(copies.began);
         std::thread::sleep(VOUCHED);
         assert_eq!(copies.of(&name, NOW), None, "that was too long ago");
+    }
+
+    #[test]
+    fn no_copy_counts_for_ever() {
+        let (copies, name) = (Copies::lasting(VOUCHED / 8), [key("a")]);
+        copies.keep(&name[0], copies.stamp(&name[0]), Some(&record("x")));
+        copies.vouch(Instant::now());
+        assert!(copies.of(&name, NOW).is_some());
+        std::thread::sleep(VOUCHED / 4);
+        assert_eq!(copies.of(&name, NOW), None);
     }
 
     #[test]

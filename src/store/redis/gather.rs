@@ -8,6 +8,7 @@ use redis::{Cmd, Pipeline, RedisResult, Value};
 use thread_local::ThreadLocal;
 use tokio::sync::oneshot;
 
+use super::command::caching;
 use super::link::{Link, unanswered};
 
 /// The most commands that go together.
@@ -18,7 +19,14 @@ struct Given {
     command: Cmd,
     /// Whether Redis is to tell of changes to what the command reads.
     told: bool,
-    answers: oneshot::Sender<RedisResult<Value>>,
+    answers: oneshot::Sender<RedisResult<Answer>>,
+}
+
+/// What Redis has answered.
+pub(super) struct Answer {
+    pub(super) value: Value,
+    /// Whether it tells of changes to what was read.
+    pub(super) told: bool,
 }
 
 /// What waits to be sent.
@@ -41,15 +49,12 @@ impl Gather {
 
     /// Sends a command once and awaits the answer. It is sent also for whoever goes away meanwhile.
     pub(super) async fn ask(&self, command: Cmd) -> RedisResult<Value> {
-        self.give(command, false).await
+        let answer = self.give(command, false).await?;
+        Ok(answer.value)
     }
 
-    /// The same of a command that reads, and has Redis tell of changes to what it read, if it does that at all.
-    pub(super) async fn ask_and_be_told(&self, command: Cmd) -> RedisResult<Value> {
-        self.give(command, true).await
-    }
-
-    async fn give(&self, command: Cmd, told: bool) -> RedisResult<Value> {
+    /// The same of a command that reads. If so, Redis is to tell of changes to what it read.
+    pub(super) async fn give(&self, command: Cmd, told: bool) -> RedisResult<Answer> {
         let (answers, answer) = oneshot::channel();
         self.add(Given {
             command,
@@ -99,10 +104,8 @@ async fn send(link: Arc<Link>, given: Vec<Given>) {
     } in given
     {
         if told {
-            // It is about the very next command, and nothing comes between the two.
-            let mut caching = Cmd::with_capacity(3, 16);
-            caching.arg("CLIENT").arg("CACHING").arg("YES");
-            pipeline.add_command(caching);
+            // Nothing comes between the two.
+            pipeline.add_command(caching());
             count += 1;
         }
         pipeline.add_command(command);
@@ -117,12 +120,11 @@ async fn send(link: Arc<Link>, given: Vec<Given>) {
         Ok(all) => {
             let mut all = all.into_iter();
             for (told, answers) in waiting {
-                if told {
-                    // What is not told is not copied for long, and no error for whoever asks.
-                    drop(all.next());
-                }
+                // That Redis will not tell is no error for whoever asks.
+                let told = told && matches!(all.next(), Some(Ok(_)));
+                let answer = all.next().unwrap_or_else(|| Err(unanswered()));
                 // Whoever went away needs none.
-                let _ = answers.send(all.next().unwrap_or_else(|| Err(unanswered())));
+                let _ = answers.send(answer.map(|value| Answer { value, told }));
             }
         }
         Err(error) => {

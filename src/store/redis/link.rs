@@ -20,7 +20,7 @@ use redis::{
 use tokio::sync::Notify;
 
 use super::super::StoreError;
-use super::command::unprefixed;
+use super::command::{self, PROBED, unprefixed};
 use super::copies::Copies;
 
 /// How long making a connection may take, greeting included.
@@ -65,15 +65,26 @@ struct Copying {
 struct Current {
     number: u64,
     connection: Option<MultiplexedConnection>,
-    /// Whether Redis tells of changes on it.
-    tells: bool,
+    /// Where Redis tells of changes on it.
+    ear: Option<Ear>,
 }
 
 /// A connection to ask over.
 struct Open {
     number: u64,
     connection: MultiplexedConnection,
-    tells: bool,
+    ear: Option<Ear>,
+}
+
+/// How often Redis has told of a change to [`PROBED`] on a connection.
+type Ear = Arc<AtomicU64>;
+
+/// What came of a probe.
+struct Probed {
+    /// Whether Redis takes writes.
+    written: RedisResult<()>,
+    /// Whether it told of the one that it took.
+    told: RedisResult<bool>,
 }
 
 impl Link {
@@ -118,7 +129,7 @@ impl Link {
 
     /// Whether Redis tells of changes at this moment, or there is nothing to be told.
     pub(super) fn is_told(&self) -> bool {
-        self.current().tells
+        self.current().ear.is_some()
     }
 
     /// Why Redis does not tell of changes, where it should and does not.
@@ -158,21 +169,28 @@ impl Link {
         Ok(kept.collect())
     }
 
-    /// Whether Redis answers; if it does, copies count for another while.
+    /// Whether Redis is there and takes writes; if it has told of the one that was made to see that, copies count for
+    /// another while.
     pub(super) async fn beat(self: &Arc<Self>) -> bool {
         let asked = Instant::now();
         let Ok(mut open) = self.connection().await else {
             return false;
         };
-        let ping = cmd("PING");
-        let answer = within(open.connection.req_packed_command(&ping)).await;
-        let answer = answer.and_then(Value::extract_error);
-        let is_there = self.keep_or_drop(open.number, answer).is_ok();
-        if is_there
-            && open.tells
-            && let Some(copies) = self.copies()
-        {
-            copies.vouch(asked);
+        let probed = probe(&mut open.connection, open.ear.as_ref()).await;
+        let Ok(Probed { written, told }) = self.keep_or_drop(open.number, probed) else {
+            return false;
+        };
+        let is_there = self.keep_or_drop(open.number, written).is_ok();
+        if is_there && open.ear.is_some() {
+            match told {
+                Ok(true) => {
+                    if let Some(copies) = self.copies() {
+                        copies.vouch(asked);
+                    }
+                }
+                // Nor has it told, perhaps, of what was copied since it last did.
+                Ok(false) | Err(_) => self.drop_connection(open.number),
+            }
         }
         is_there
     }
@@ -192,21 +210,21 @@ impl Link {
         }
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         match self.connect(number).await {
-            Ok((connection, tells)) => {
+            Ok((connection, ear)) => {
                 *last_failure = None;
                 {
                     let mut current = self.current();
                     *current = Current {
                         number,
                         connection: Some(connection.clone()),
-                        tells,
+                        ear: ear.clone(),
                     };
                 }
                 self.disown();
                 Ok(Open {
                     number,
                     connection,
-                    tells,
+                    ear,
                 })
             }
             Err(error) => {
@@ -216,52 +234,70 @@ impl Link {
         }
     }
 
-    /// Connects; whether Redis tells of changes on that connection.
-    async fn connect(self: &Arc<Self>, number: u64) -> RedisResult<(MultiplexedConnection, bool)> {
+    /// Connects to a server that takes writes, or might again: to no replica. With an ear where Redis tells of changes on
+    /// that connection.
+    async fn connect(
+        self: &Arc<Self>,
+        number: u64,
+    ) -> RedisResult<(MultiplexedConnection, Option<Ear>)> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT))
             // What takes too long is given up in one place: `within`.
             .set_response_timeout(None)
             .set_pipeline_buffer_size(BUFFER);
-        let plainly = || {
-            self.client
-                .get_multiplexed_async_connection_with_config(&config)
-        };
-        let Some(copying) = &self.copying else {
-            return within(plainly())
-                .await
-                .map(|connection| (connection, false));
-        };
-        let link = Arc::downgrade(self);
-        // Called in the order in which Redis says and answers things, before anybody has a later answer.
-        let heard = move |push: PushInfo| {
-            hear(&link, number, &push);
-            Ok::<(), Infallible>(())
-        };
-        let config = config.clone().set_push_sender(heard);
-        let client = &copying.client;
-        let told = async {
-            let connecting = client.get_multiplexed_async_connection_with_config(&config);
-            let mut connection = within(connecting).await?;
-            let mut track = cmd("CLIENT");
-            // Only of what is asked for in order to be copied: of whatever else is read, be it by the script, Redis
-            // would have to remember it, and to tell of it.
-            track.arg("TRACKING").arg("ON").arg("OPTIN");
-            let answer = within(connection.req_packed_command(&track)).await;
-            answer.and_then(Value::extract_error).map(|_| connection)
-        };
-        let refused = match told.await {
-            Ok(connection) => {
-                copying.note(None);
-                return Ok((connection, true));
+        if let Some(copying) = &self.copying {
+            let refused = match self.connect_to_be_told(copying, &config, number).await {
+                Ok(told) => {
+                    copying.note(None);
+                    return Ok(told);
+                }
+                Err(error) if is_lasting(&error) => error,
+                Err(error) => return Err(error),
+            };
+            copying.note(Some(cause(&refused)));
+        }
+        let connecting = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config);
+        let mut connection = within(connecting).await?;
+        probe(&mut connection, None).await?.taken()?;
+        Ok((connection, None))
+    }
+
+    async fn connect_to_be_told(
+        self: &Arc<Self>,
+        copying: &Copying,
+        config: &AsyncConnectionConfig,
+        number: u64,
+    ) -> RedisResult<(MultiplexedConnection, Option<Ear>)> {
+        let (link, ear) = (Arc::downgrade(self), Ear::default());
+        let pushed = {
+            let ear = Arc::clone(&ear);
+            // Called in the order in which Redis says and answers things, before anybody has a later answer.
+            move |push: PushInfo| {
+                hear(&link, number, &ear, &push);
+                Ok::<(), Infallible>(())
             }
-            Err(error) if error.is_io_error() || error.is_timeout() => return Err(error),
-            Err(error) => error,
         };
-        // A server that has something else against us has it against this as well.
-        let connection = within(plainly()).await?;
-        copying.note(Some(cause(&refused)));
-        Ok((connection, false))
+        let config = config.clone().set_push_sender(pushed);
+        let client = &copying.client;
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        let mut connection = within(connecting).await?;
+        let mut track = cmd("CLIENT");
+        // Only of what is asked for in order to be copied: of whatever else is read, be it by the script, Redis
+        // would have to remember it, and to tell of it.
+        track.arg("TRACKING").arg("ON").arg("OPTIN");
+        let answer = within(connection.req_packed_command(&track)).await;
+        answer.and_then(Value::extract_error)?;
+        let probed = probe(&mut connection, Some(&ear)).await?;
+        match (&probed.written, &probed.told) {
+            (_, Err(error)) => Err(error.clone()),
+            (Ok(()), Ok(false)) => {
+                Err((ErrorKind::RESP3NotSupported, "it did not tell of a change").into())
+            }
+            // Where nothing could be written there was nothing to tell of: heartbeats will show.
+            (_, Ok(_)) => probed.taken().map(|()| (connection, Some(ear))),
+        }
     }
 
     fn open(&self) -> Option<Open> {
@@ -269,7 +305,7 @@ impl Link {
         Some(Open {
             number: current.number,
             connection: current.connection.clone()?,
-            tells: current.tells,
+            ear: current.ear.clone(),
         })
     }
 
@@ -300,7 +336,7 @@ impl Link {
                 return;
             }
             current.connection = None;
-            current.tells = false;
+            current.ear = None;
         }
         self.disown();
     }
@@ -330,8 +366,47 @@ impl Copying {
     }
 }
 
+impl Probed {
+    /// That Redis takes writes, or refuses this one only for now.
+    fn taken(self) -> RedisResult<()> {
+        self.written.or_else(|error| {
+            if condemns(&error) {
+                return Err(error);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Writes, which finds a replica, a full memory and a disk that Redis cannot save to; and has Redis tell of it where there
+/// is an ear for that, so that nobody trusts in being told who is not.
+async fn probe(connection: &mut MultiplexedConnection, ear: Option<&Ear>) -> RedisResult<Probed> {
+    let mut pipeline = Pipeline::with_capacity(4);
+    if ear.is_some() {
+        pipeline.add_command(command::caching());
+        pipeline.add_command(command::read_probed());
+    }
+    pipeline.add_command(command::write_probed());
+    // Redis tells of a change after the answer to whoever made it, and before the next one.
+    pipeline.add_command(cmd("PING"));
+    let heard = || ear.map_or(0, |ear| ear.load(Ordering::Acquire));
+    let (before, count) = (heard(), if ear.is_some() { 4 } else { 2 });
+    let answers = within(connection.req_packed_commands(&pipeline, 0, count)).await?;
+    let mut answers = answers.into_iter().map(Value::extract_error);
+    let mut next = || answers.next().unwrap_or_else(|| Err(unanswered()));
+    let asked = if ear.is_some() {
+        next().and(next())
+    } else {
+        Ok(Value::Nil)
+    };
+    let written = next().map(drop);
+    next()?;
+    let told = asked.map(|_| heard() > before);
+    Ok(Probed { written, told })
+}
+
 /// Takes note of what Redis, or the library, says on a connection without being asked.
-fn hear(link: &Weak<Link>, number: u64, push: &PushInfo) {
+fn hear(link: &Weak<Link>, number: u64, ear: &Ear, push: &PushInfo) {
     let Some(link) = link.upgrade() else {
         return;
     };
@@ -343,20 +418,23 @@ fn hear(link: &Weak<Link>, number: u64, push: &PushInfo) {
         }
         PushKind::Invalidate => {
             if let Some(copies) = link.copies() {
-                changed(copies, &push.data);
+                changed(copies, ear, &push.data);
             }
         }
         _ => {}
     }
 }
 
-fn changed(copies: &Copies, data: &[Value]) {
+fn changed(copies: &Copies, ear: &Ear, data: &[Value]) {
     let Some(Value::Array(keys)) = data.first() else {
         // The database was emptied, or this is something that we do not know.
         return copies.all_changed();
     };
     for key in keys {
         match key {
+            Value::BulkString(key) if key == PROBED.as_bytes() => {
+                ear.fetch_add(1, Ordering::AcqRel);
+            }
             Value::BulkString(key) => {
                 if let Some(key) = unprefixed(key) {
                     copies.changed(key);
@@ -385,6 +463,20 @@ fn condemns(error: &RedisError) -> bool {
         ),
         ErrorKind::Extension => error.code() == Some("NOAUTH"),
         _ => true,
+    }
+}
+
+/// Whether it is this server or this user that never tells of changes, where another fault will pass.
+fn is_lasting(error: &RedisError) -> bool {
+    match error.kind() {
+        ErrorKind::Server(kind) => {
+            matches!(
+                kind,
+                ServerErrorKind::NoPerm | ServerErrorKind::ResponseError
+            )
+        }
+        ErrorKind::Extension => error.code() == Some("NOPROTO"),
+        kind => kind == ErrorKind::RESP3NotSupported,
     }
 }
 
