@@ -94,24 +94,47 @@ struct Beside {
 
 impl Beside {
     fn start(name: String) -> io::Result<(Self, Handle)> {
-        let runtime = runtime()?;
-        let handle = runtime.handle().clone();
         let (ends, end) = oneshot::channel();
+        let (tells, told) = std::sync::mpsc::sync_channel(1);
         let thread = thread::Builder::new().name(name).spawn(move || {
+            let runtime = match runtime() {
+                Ok(runtime) => runtime,
+                Err(error) => {
+                    // Whoever started the thread waits for it.
+                    let _ = tells.send(Err(error));
+                    return;
+                }
+            };
+            let _ = tells.send(Ok(runtime.handle().clone()));
             // Nothing is ever sent.
             let _ = runtime.block_on(end);
             runtime.shutdown_background();
         })?;
+        let handle = told
+            .recv()
+            .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))?;
         Ok((Self { ends, thread }, handle))
     }
 }
+
+/// How many tasks go on before it is looked for what has come over connections and for what is due.
+const EVENTS: u32 = 8;
+
+/// How many before it is looked for what other threads have given.
+const GIVEN: u32 = 4;
 
 /// A runtime for the calling thread alone.
 ///
 /// # Errors
 /// The system has no file descriptors left for one.
 pub fn runtime() -> io::Result<Runtime> {
-    Builder::new_current_thread().enable_all().build()
+    // A task is a connection, and one whose client does not wait for answers goes on for sixteen requests at a time and is
+    // never done: everybody else, new connections and Redis among them, would wait for it as often as these say.
+    Builder::new_current_thread()
+        .event_interval(EVENTS)
+        .global_queue_interval(GIVEN)
+        .enable_all()
+        .build()
 }
 
 impl Workers {
@@ -175,8 +198,9 @@ async fn accept<P: Protocol>(
             accepted = listener.accept() => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
         };
-        // The one that has the fewest; the first one of those.
-        let fewest = workers.iter().min_by_key(|w| Arc::strong_count(&w.load));
+        // The one that has the fewest; of those not the one that has everything else to do, which comes first.
+        let all = workers.iter().rev();
+        let fewest = all.min_by_key(|worker| Arc::strong_count(&worker.load));
         let Some(worker) = fewest else { break };
         let held = (permit, open.subscribe(), Arc::clone(&worker.load));
         let (protocol, stop) = (protocol.clone(), stop.clone());
@@ -239,6 +263,8 @@ impl Worker {
 mod tests {
     use std::collections::BTreeMap;
     use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::task::Poll;
 
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
     use tokio::net::TcpListener;
@@ -356,5 +382,55 @@ mod tests {
         assert!(late.is_err(), "there is room for three");
         drop(streams.pop());
         connect(&served).await;
+    }
+
+    /// Counted in turns of a task that always has something to do, as one is whose client does not wait for answers.
+    #[tokio::test]
+    async fn who_is_never_done_keeps_nobody_waiting() {
+        let turns = Arc::new(AtomicU32::new(0));
+        let now = Arc::clone(&turns);
+        let (mut far, near) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        near.set_nonblocking(true).expect("a socket");
+        let (tells, told) = oneshot::channel();
+        thread::spawn(move || {
+            let runtime = runtime().expect("a runtime");
+            let handle = runtime.handle().clone();
+            runtime.block_on(async move {
+                let mut near = UnixStream::from_std(near).expect("a socket");
+                let at = Arc::clone(&now);
+                let heard = tokio::spawn(async move {
+                    near.read_u8().await.expect("an octet");
+                    at.load(Ordering::Relaxed)
+                });
+                let given = Arc::new(AtomicU32::new(0));
+                let when = Arc::clone(&given);
+                let busy = tokio::spawn(std::future::poll_fn(move |context| {
+                    match now.fetch_add(1, Ordering::Relaxed) {
+                        1000 => io::Write::write_all(&mut far, b"x").expect("room"),
+                        2000 => {
+                            let (handle, now) = (handle.clone(), Arc::clone(&now));
+                            let when = Arc::clone(&when);
+                            let other = thread::spawn(move || {
+                                handle.spawn(async move {
+                                    when.store(now.load(Ordering::Relaxed), Ordering::Relaxed);
+                                })
+                            });
+                            drop(other.join().expect("it gives"));
+                        }
+                        3000 => return Poll::Ready(()),
+                        _ => {}
+                    }
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }));
+                busy.await.expect("it ends");
+                let heard = heard.await.expect("it ends");
+                let given = given.load(Ordering::Relaxed);
+                tells.send((heard, given)).expect("somebody asks");
+            });
+        });
+        let (heard, given) = told.await.expect("both came");
+        assert!((1000..1000 + 3 * EVENTS).contains(&heard), "{heard}");
+        assert!((2000..2000 + 3 * GIVEN).contains(&given), "{given}");
     }
 }

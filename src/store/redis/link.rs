@@ -17,6 +17,7 @@ use redis::{
     AsyncConnectionConfig, Client, ErrorKind, Pipeline, PushInfo, PushKind, RedisError,
     RedisResult, ServerErrorKind, Value, cmd,
 };
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
 use super::super::StoreError;
@@ -34,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const BUFFER: usize = 1024;
 
 pub(super) struct Link {
+    /// Where connections are made, and live.
+    home: Handle,
     /// Speaks RESP2, which every server does.
     client: Client,
     copying: Option<Copying>,
@@ -88,9 +91,11 @@ struct Probed {
 }
 
 impl Link {
-    /// Connects to nothing yet. With a client that speaks RESP3 copies are kept.
+    /// Connects to nothing yet. With a client that speaks RESP3 copies are kept. Must be called within the runtime that is
+    /// to have the connection, whoever asks over it.
     pub(super) fn new(client: Client, telling: Option<Client>) -> Self {
         Self {
+            home: Handle::current(),
             client,
             copying: telling.map(|client| Copying {
                 client,
@@ -209,7 +214,9 @@ impl Link {
             return Err(error.clone());
         }
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        match self.connect(number).await {
+        let link = Arc::clone(self);
+        let connecting = self.home.spawn(async move { link.connect(number).await });
+        match connecting.await.unwrap_or_else(|_| Err(unanswered())) {
             Ok((connection, ear)) => {
                 *last_failure = None;
                 {
