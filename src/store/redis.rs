@@ -12,9 +12,11 @@
 mod address;
 mod command;
 mod copies;
+mod faults;
 mod gather;
 mod link;
 mod lookout;
+mod probe;
 
 use ::redis::{
     Client, ErrorKind, Pipeline, ProtocolVersion, RedisResult, Script, ServerErrorKind, Value, cmd,
@@ -96,7 +98,7 @@ impl RedisStore {
                 answers.into_iter().collect()
             }
         };
-        let answers = answers.map_err(|error| link::unavailable(&error))?;
+        let answers = answers.map_err(|error| faults::unavailable(&error))?;
         keys.iter()
             .zip(answers)
             .map(|(key, answer)| Ok((read(key, answer.value)?, answer.told)))
@@ -114,7 +116,7 @@ impl RedisStore {
             // but that has ended by our clock, and the script knows.
             Ok(Value::Nil) if conditional => self.run_script(changes, now).await,
             Ok(_) => Ok(()),
-            Err(error) => Err(link::unavailable(&error)),
+            Err(error) => Err(faults::unavailable(&error)),
         }
     }
 
@@ -142,7 +144,7 @@ impl RedisStore {
                 }
             }
             Ok(_) => Err(unexpected()),
-            Err(error) => Err(link::unavailable(&error)),
+            Err(error) => Err(faults::unavailable(&error)),
         }
     }
 }
@@ -212,11 +214,12 @@ impl Store for RedisStore {
 
     fn ready(&self) -> Pending<'_, ()> {
         Box::pin(async {
-            // The write finds a replica, a full memory and a disk that Redis cannot save to.
             let mut pipeline = Pipeline::with_capacity(1);
-            pipeline.add_command(command::write_probed());
+            pipeline.add_command(probe::write());
             let answers = self.link.pipeline(&pipeline, 1).await;
-            answers.map(drop).map_err(|error| link::unavailable(&error))
+            answers
+                .map(drop)
+                .map_err(|error| faults::unavailable(&error))
         })
     }
 
@@ -237,7 +240,7 @@ impl Store for RedisStore {
                                    and persistence are not known";
                     return Ok(vec![refused.to_owned()]);
                 }
-                Err(error) => return Err(link::unavailable(&error)),
+                Err(error) => return Err(faults::unavailable(&error)),
             };
             let text: String = answers.iter().filter_map(text).collect();
             let mut warnings = judge(&text);

@@ -66,23 +66,6 @@ pub(super) fn unprefixed(name: &[u8]) -> Option<&str> {
     std::str::from_utf8(name.strip_prefix(PREFIX.as_bytes())?).ok()
 }
 
-/// A key of no record, for seeing whether Redis takes writes, and tells of them.
-pub(super) const PROBED: &str = "cb:ready";
-
-/// Writes there, for a moment.
-pub(super) fn write_probed() -> Cmd {
-    let mut set = cmd("SET");
-    set.arg(PROBED).arg(1).arg("PX").arg(1000);
-    set
-}
-
-/// Reads what is there.
-pub(super) fn read_probed() -> Cmd {
-    let mut get = cmd("GET");
-    get.arg(PROBED);
-    get
-}
-
 /// Has Redis tell of changes to what the very next command reads.
 pub(super) fn caching() -> Cmd {
     let mut caching = Cmd::with_capacity(3, 16);

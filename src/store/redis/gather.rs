@@ -9,7 +9,8 @@ use thread_local::ThreadLocal;
 use tokio::sync::oneshot;
 
 use super::command::caching;
-use super::link::{Link, unanswered};
+use super::faults::unanswered;
+use super::link::Link;
 
 /// The most commands that go together.
 const MOST: usize = 256;

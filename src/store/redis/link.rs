@@ -15,19 +15,18 @@ use std::time::{Duration, Instant};
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{
     AsyncConnectionConfig, Client, ErrorKind, Pipeline, PushInfo, PushKind, RedisError,
-    RedisResult, ServerErrorKind, Value, cmd,
+    RedisResult, Value, cmd,
 };
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use super::super::StoreError;
-use super::command::{self, PROBED, unprefixed};
+use super::command::unprefixed;
 use super::copies::Copies;
+use super::faults::{cause, condemns, is_lasting, unanswered, within};
+use super::probe::{Ear, PROBED, Probed, probe};
 
 /// How long making a connection may take, greeting included.
 const CONNECT: Duration = Duration::from_secs(1);
-/// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(1);
 /// How long a failed attempt to connect answers for those who come after it, so that a Redis that
 /// is down is not asked once for every request.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -77,17 +76,6 @@ struct Open {
     number: u64,
     connection: MultiplexedConnection,
     ear: Option<Ear>,
-}
-
-/// How often Redis has told of a change to [`PROBED`] on a connection.
-type Ear = Arc<AtomicU64>;
-
-/// What came of a probe.
-struct Probed {
-    /// Whether Redis takes writes.
-    written: RedisResult<()>,
-    /// Whether it told of the one that it took.
-    told: RedisResult<bool>,
 }
 
 impl Link {
@@ -373,45 +361,6 @@ impl Copying {
     }
 }
 
-impl Probed {
-    /// That Redis takes writes, or refuses this one only for now.
-    fn taken(self) -> RedisResult<()> {
-        self.written.or_else(|error| {
-            if condemns(&error) {
-                return Err(error);
-            }
-            Ok(())
-        })
-    }
-}
-
-/// Writes, which finds a replica, a full memory and a disk that Redis cannot save to; and has Redis tell of it where there
-/// is an ear for that, so that nobody trusts in being told who is not.
-async fn probe(connection: &mut MultiplexedConnection, ear: Option<&Ear>) -> RedisResult<Probed> {
-    let mut pipeline = Pipeline::with_capacity(4);
-    if ear.is_some() {
-        pipeline.add_command(command::caching());
-        pipeline.add_command(command::read_probed());
-    }
-    pipeline.add_command(command::write_probed());
-    // Redis tells of a change after the answer to whoever made it, and before the next one.
-    pipeline.add_command(cmd("PING"));
-    let heard = || ear.map_or(0, |ear| ear.load(Ordering::Acquire));
-    let (before, count) = (heard(), if ear.is_some() { 4 } else { 2 });
-    let answers = within(connection.req_packed_commands(&pipeline, 0, count)).await?;
-    let mut answers = answers.into_iter().map(Value::extract_error);
-    let mut next = || answers.next().unwrap_or_else(|| Err(unanswered()));
-    let asked = if ear.is_some() {
-        next().and(next())
-    } else {
-        Ok(Value::Nil)
-    };
-    let written = next().map(drop);
-    next()?;
-    let told = asked.map(|_| heard() > before);
-    Ok(Probed { written, told })
-}
-
 /// Takes note of what Redis, or the library, says on a connection without being asked.
 fn hear(link: &Weak<Link>, number: u64, ear: &Ear, push: &PushInfo) {
     let Some(link) = link.upgrade() else {
@@ -450,58 +399,4 @@ fn changed(copies: &Copies, ear: &Ear, data: &[Value]) {
             _ => copies.all_changed(),
         }
     }
-}
-
-/// Limits the time for a command and its answer, be it that it cannot even be sent.
-async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    match tokio::time::timeout(ANSWER, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
-    }
-}
-
-/// Whether a new connection could fare better: the server is gone or silent, has become a replica
-/// (its name may lead to another by now), or does not know us any more.
-fn condemns(error: &RedisError) -> bool {
-    match error.kind() {
-        ErrorKind::Server(kind) => matches!(
-            kind,
-            ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading
-        ),
-        ErrorKind::Extension => error.code() == Some("NOAUTH"),
-        _ => true,
-    }
-}
-
-/// Whether it is this server or this user that never tells of changes, where another fault will pass.
-fn is_lasting(error: &RedisError) -> bool {
-    match error.kind() {
-        ErrorKind::Server(kind) => {
-            matches!(
-                kind,
-                ServerErrorKind::NoPerm | ServerErrorKind::ResponseError
-            )
-        }
-        ErrorKind::Extension => error.code() == Some("NOPROTO"),
-        kind => kind == ErrorKind::RESP3NotSupported,
-    }
-}
-
-/// What whoever waits is told where nobody is left to answer.
-pub(super) fn unanswered() -> RedisError {
-    (ErrorKind::Io, "the command was not sent").into()
-}
-
-/// What went wrong, for the log.
-pub(super) fn unavailable(error: &RedisError) -> StoreError {
-    StoreError::Unavailable(format!("Redis: {}", cause(error)))
-}
-
-fn cause(error: &RedisError) -> String {
-    let mut cause = error.to_string();
-    // Redis repeats the arguments of a command it does not know, AUTH among them.
-    if let Some(arguments) = cause.find(", with args") {
-        cause.truncate(arguments);
-    }
-    cause
 }

@@ -1,0 +1,80 @@
+//! Whether Redis takes writes, and tells of them, tried with a key that is no record: so that nobody trusts in being told
+//! who is not.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use redis::aio::{ConnectionLike as _, MultiplexedConnection};
+use redis::{Cmd, Pipeline, RedisResult, Value, cmd};
+
+use super::command::caching;
+use super::faults::{condemns, unanswered, within};
+
+/// A key of no record, for seeing whether Redis takes writes, and tells of them.
+pub(super) const PROBED: &str = "cb:ready";
+
+/// Writes there, for a moment: what finds a replica, a full memory and a disk that Redis cannot save to.
+pub(super) fn write() -> Cmd {
+    let mut set = cmd("SET");
+    set.arg(PROBED).arg(1).arg("PX").arg(1000);
+    set
+}
+
+/// Reads what is there.
+fn read() -> Cmd {
+    let mut get = cmd("GET");
+    get.arg(PROBED);
+    get
+}
+
+/// How often Redis has told of a change to [`PROBED`] on a connection.
+pub(super) type Ear = Arc<AtomicU64>;
+
+/// What came of a probe.
+pub(super) struct Probed {
+    /// Whether Redis takes writes.
+    pub(super) written: RedisResult<()>,
+    /// Whether it told of the one that it took.
+    pub(super) told: RedisResult<bool>,
+}
+
+impl Probed {
+    /// That Redis takes writes, or refuses this one only for now.
+    pub(super) fn taken(self) -> RedisResult<()> {
+        self.written.or_else(|error| {
+            if condemns(&error) {
+                return Err(error);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Writes, and has Redis tell of it where there is an ear for that.
+pub(super) async fn probe(
+    connection: &mut MultiplexedConnection,
+    ear: Option<&Ear>,
+) -> RedisResult<Probed> {
+    let mut pipeline = Pipeline::with_capacity(4);
+    if ear.is_some() {
+        pipeline.add_command(caching());
+        pipeline.add_command(read());
+    }
+    pipeline.add_command(write());
+    // Redis tells of a change after the answer to whoever made it, and before the next one.
+    pipeline.add_command(cmd("PING"));
+    let heard = || ear.map_or(0, |ear| ear.load(Ordering::Acquire));
+    let (before, count) = (heard(), if ear.is_some() { 4 } else { 2 });
+    let answers = within(connection.req_packed_commands(&pipeline, 0, count)).await?;
+    let mut answers = answers.into_iter().map(Value::extract_error);
+    let mut next = || answers.next().unwrap_or_else(|| Err(unanswered()));
+    let asked = if ear.is_some() {
+        next().and(next())
+    } else {
+        Ok(Value::Nil)
+    };
+    let written = next().map(drop);
+    next()?;
+    let told = asked.map(|_| heard() > before);
+    Ok(Probed { written, told })
+}
