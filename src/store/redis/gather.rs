@@ -12,8 +12,11 @@ use super::command::caching;
 use super::faults::unanswered;
 use super::link::Link;
 
-/// The most commands that go together.
+/// The most commands that wait for each other.
 const MOST: usize = 256;
+/// How many of them have their answers at once. Those of all would come only with the last one, and who waits for them
+/// and Redis would work in turns, never at the same time.
+const AT_ONCE: usize = 8;
 
 /// One command, and who waits for its answer.
 struct Given {
@@ -78,7 +81,12 @@ impl Gather {
                 tokio::spawn(async move {
                     // Everybody who can go on now does so first.
                     tokio::task::yield_now().await;
-                    let given = std::mem::take(&mut *locked(&lot));
+                    let mut given = std::mem::take(&mut *locked(&lot));
+                    while given.len() > AT_ONCE {
+                        let rest = given.split_off(AT_ONCE);
+                        tokio::spawn(send(Arc::clone(&link), given));
+                        given = rest;
+                    }
                     send(link, given).await;
                 });
             }
