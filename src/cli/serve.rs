@@ -14,7 +14,7 @@ use crate::config::{Finding, Settings};
 use crate::endpoint::gate::ForeignTokens;
 use crate::endpoint::metrics::Metrics;
 use crate::endpoint::{self, Farewell, People, SeenTokens, Server, Signing};
-use crate::http::admin;
+use crate::http::admin::Admin;
 use crate::http::fcgi::FastCgi;
 use crate::http::listen::Listener;
 use crate::http::pass::Passages;
@@ -228,7 +228,8 @@ impl Ready {
             address = listeners.admin.address(),
             "serving health, readiness and metrics"
         );
-        tokio::spawn(admin::serve(Arc::clone(&site), listeners.admin, stopped));
+        let admin = Admin::of(Arc::clone(&site));
+        tokio::spawn(workers.accept(admin, listeners.admin, stopped));
         tokio::spawn(endpoint::farewells(Arc::clone(&site.server), farewells));
         let (asked, asks) = watch::channel(());
         if let Some(mut hangup) = hangup {

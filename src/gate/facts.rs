@@ -63,8 +63,7 @@ impl Facts {
             scope: claims.scope.clone(),
             audience: claims.audience.clone(),
             expires: Some(claims.expires),
-            bound: token
-                .claims
+            bound: claims
                 .confirmation
                 .map_or(Bound::ToNothing, |confirmation| {
                     Bound::ToCertificate(confirmation.certificate)

@@ -12,10 +12,12 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 
-use super::listen::{Accepted, Listener};
 use super::serve::Site;
+use super::workers::Protocol;
+use crate::proxy::Peer;
 
 /// Monitoring needs few connections.
 const CONNECTIONS: usize = 64;
@@ -23,45 +25,47 @@ const CONNECTIONS: usize = 64;
 /// How long a request to the admin listener may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Serves until told to stop.
-pub async fn serve(site: Arc<Site>, listener: Listener, mut stop: watch::Receiver<bool>) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
-            return;
-        };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => return,
-        };
-        let site = Arc::clone(&site);
-        let service = service_fn(move |request| {
-            let site = Arc::clone(&site);
-            async move { Ok::<_, Infallible>(answer(&site, &request).await) }
-        });
-        let mut builder = http1::Builder::new();
-        builder
+/// Health, readiness and metrics of whoever answers there.
+#[derive(Clone)]
+pub struct Admin {
+    site: Arc<Site>,
+    room: Arc<Semaphore>,
+}
+
+impl Admin {
+    /// Those of that site.
+    pub fn of(site: Arc<Site>) -> Self {
+        Self {
+            site,
+            room: Arc::new(Semaphore::new(CONNECTIONS)),
+        }
+    }
+}
+
+impl Protocol for Admin {
+    const NAME: &'static str = "admin";
+
+    fn room(&self) -> &Arc<Semaphore> {
+        &self.room
+    }
+
+    async fn serve<S>(self, stream: S, _: Peer, mut stop: watch::Receiver<bool>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let site = &self.site;
+        let service =
+            service_fn(
+                move |request| async move { Ok::<_, Infallible>(answer(site, &request).await) },
+            );
+        let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE);
-        match accepted {
-            Ok(Accepted::Tcp(stream, _)) => {
-                let connection = builder.serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(async move {
-                    let _held = permit;
-                    let _ = connection.await;
-                });
-            }
-            Ok(Accepted::Unix(stream)) => {
-                let connection = builder.serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(async move {
-                    let _held = permit;
-                    let _ = connection.await;
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "an admin connection could not be accepted");
-                tokio::time::sleep(PATIENCE / 100).await;
-            }
+            .header_read_timeout(PATIENCE)
+            .serve_connection(TokioIo::new(stream), service);
+        // Nobody is told of an answer that monitoring did not take, nor waits for one once it is to stop.
+        tokio::select! {
+            _ = connection => {}
+            _ = stop.wait_for(|stop| *stop) => {}
         }
     }
 }

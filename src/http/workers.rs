@@ -217,7 +217,7 @@ async fn accept<P: Protocol>(
         };
         if let Err(error) = given {
             // Out of file descriptors, most likely: others must end before more can begin.
-            tracing::warn!(%error, "{} connection could not be accepted", P::NAME);
+            tracing::warn!(listener = P::NAME, %error, "a connection could not be accepted");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -227,8 +227,8 @@ async fn accept<P: Protocol>(
         .is_err()
     {
         tracing::warn!(
-            "{} requests were still in flight after {} s",
-            P::NAME,
+            listener = P::NAME,
+            "requests were still in flight after {} s",
             DRAIN_TIME.as_secs()
         );
     }
@@ -387,8 +387,7 @@ mod tests {
     /// Counted in turns of a task that always has something to do, as one is whose client does not wait for answers.
     #[tokio::test]
     async fn who_is_never_done_keeps_nobody_waiting() {
-        let turns = Arc::new(AtomicU32::new(0));
-        let now = Arc::clone(&turns);
+        let now = Arc::new(AtomicU32::new(0));
         let (mut far, near) = std::os::unix::net::UnixStream::pair().expect("a pair");
         near.set_nonblocking(true).expect("a socket");
         let (tells, told) = oneshot::channel();
