@@ -10,7 +10,7 @@ use certbound::store::{self, Options, Store, StoreError};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::redis_server::{RedisServer, free_port};
-use crate::{NOW, key, later, open, put, record, token};
+use crate::{NOW, key, later, open, put, raw, record, token, told};
 
 /// What must be so everywhere once something has changed.
 const SOON: Duration = Duration::from_secs(1);
@@ -71,18 +71,6 @@ async fn without_copies(url: &str) -> Arc<dyn Store> {
         ..Options::default()
     };
     store::open(url, &options).await.expect("the store opens")
-}
-
-fn raw(server: &RedisServer) -> redis::Connection {
-    let client = redis::Client::open(server.url()).expect("that is a URL");
-    client.get_connection().expect("the server runs")
-}
-
-fn told(raw: &mut redis::Connection, command: &[&str]) {
-    let mut given = redis::cmd(command[0]);
-    given.arg(&command[1..]);
-    let done: redis::RedisResult<redis::Value> = given.query(raw);
-    done.expect("the server obeys");
 }
 
 #[tokio::test(flavor = "multi_thread")]

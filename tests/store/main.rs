@@ -15,6 +15,8 @@ use certbound::oauth::time::{Lifetime, Timestamp};
 use certbound::record::{Changes, Key, Kind, Record};
 use certbound::store::{self, Options, Store, StoreError};
 
+use support::redis_server::RedisServer;
+
 /// Any time will do: no store asks another clock what to answer.
 const NOW: Timestamp = Timestamp::from_unix(1_900_000_000);
 
@@ -24,6 +26,20 @@ fn later(seconds: u64) -> Timestamp {
 
 fn key(kind: Kind, name: &str) -> Key {
     Key::new(kind, &Digest::of(name.as_bytes()))
+}
+
+/// A connection of its own to that server.
+fn raw(server: &RedisServer) -> ::redis::Connection {
+    let client = ::redis::Client::open(server.url()).expect("that is a URL");
+    client.get_connection().expect("the server runs")
+}
+
+/// Has the server do that.
+fn told(raw: &mut ::redis::Connection, command: &[&str]) {
+    let mut given = ::redis::cmd(command[0]);
+    given.arg(&command[1..]);
+    let done: ::redis::RedisResult<::redis::Value> = given.query(raw);
+    done.expect("the server obeys");
 }
 
 fn token(name: &str) -> Key {

@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::contract::{contract, contract_of_instances, several_keys};
 use crate::support::redis_server::{RedisServer, free_port};
-use crate::{NOW, await_ready, cause, open, put, record, token, value};
+use crate::{NOW, await_ready, cause, open, put, raw, record, token, told, value};
 
 /// How many connections the server has had.
 fn connections(raw: &mut redis::Connection) -> u64 {
@@ -23,11 +23,6 @@ fn connections(raw: &mut redis::Connection) -> u64 {
     let had = lines.find_map(|line| line.strip_prefix("total_connections_received:"));
     had.and_then(|number| number.parse().ok())
         .expect("INFO stats tells it")
-}
-
-fn raw(server: &RedisServer) -> redis::Connection {
-    let client = redis::Client::open(server.url()).expect("that is a URL");
-    client.get_connection().expect("the server runs")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -314,9 +309,7 @@ async fn is_never_asked_twice() {
         (b"EVALSHA", true),
         (b" once\r\n", false),
     ] {
-        let _: () = redis::cmd("FLUSHALL")
-            .query(&mut raw(&server))
-            .expect("it obeys");
+        told(&mut raw(&server), &["FLUSHALL"]);
         // The script is known, so that EVALSHA is all that is sent.
         several_keys(&*open(&server.url()).await).await;
         let port = drop_the_answer(server.port(), fatal).await;
@@ -370,10 +363,7 @@ async fn passwords() {
     cause(store.ready().await.expect_err("not yet"));
     let client = redis::Client::open(format!("redis://:hunter2@127.0.0.1:{port}")).expect("a URL");
     let mut raw = client.get_connection().expect("the password is right");
-    let set: redis::RedisResult<()> = redis::cmd("CONFIG")
-        .arg(&["SET", "requirepass", "hunter3"])
-        .query(&mut raw);
-    set.expect("the server obeys");
+    told(&mut raw, &["CONFIG", "SET", "requirepass", "hunter3"]);
     await_ready(&*store).await;
 }
 
@@ -392,15 +382,10 @@ async fn that_cannot_write_is_not_ready() {
 
     let mut raw = raw(&server);
     let replica = free_port().to_string();
-    let set: redis::RedisResult<()> = redis::cmd("REPLICAOF")
-        .arg(&["127.0.0.1", &replica])
-        .query(&mut raw);
-    set.expect("the server obeys");
+    told(&mut raw, &["REPLICAOF", "127.0.0.1", &replica]);
     let refused = cause(store.ready().await.expect_err("a replica takes no writes"));
     assert!(refused.to_lowercase().contains("read"), "{refused}");
-    let promoted: redis::RedisResult<()> =
-        redis::cmd("REPLICAOF").arg(&["NO", "ONE"]).query(&mut raw);
-    promoted.expect("the server obeys");
+    told(&mut raw, &["REPLICAOF", "NO", "ONE"]);
     let before = connections(&mut raw);
     await_ready(&*store).await;
     assert_eq!(
@@ -411,10 +396,7 @@ async fn that_cannot_write_is_not_ready() {
 
     // What is not ours is not taken for a record.
     let foreign = format!("cb:{}", token("foreign").as_str());
-    let set: redis::RedisResult<()> = redis::cmd("SET")
-        .arg(&[&*foreign, "foreign"])
-        .query(&mut raw);
-    set.expect("the server obeys");
+    told(&mut raw, &["SET", &foreign, "foreign"]);
     cause(
         store
             .get(&[token("foreign")], NOW)
@@ -433,7 +415,6 @@ async fn that_cannot_write_is_not_ready() {
     assert_eq!(value(&*store, &token("foreign-other"), NOW).await, None);
 
     // The script is sent again when the server has forgotten it.
-    let flush: redis::RedisResult<()> = redis::cmd("SCRIPT").arg("FLUSH").query(&mut raw);
-    flush.expect("the server obeys");
+    told(&mut raw, &["SCRIPT", "FLUSH"]);
     several_keys(&*store).await;
 }
