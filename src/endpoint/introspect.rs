@@ -17,6 +17,9 @@ use crate::token::refresh::Hold;
 /// The media type of RFC 9701 section 4.
 const SIGNED: &str = "application/token-introspection+jwt";
 
+/// An answer takes no more octets, mostly.
+const USUAL: usize = 512;
+
 /// `typ` of RFC 9701 section 5.
 const TYPE: &str = "token-introspection+jwt";
 
@@ -183,7 +186,9 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
         let body = sign(server, key, TYPE, &signed).await?;
         return Ok(Reply::new(http::StatusCode::OK, SIGNED, body));
     }
-    let body = serde_json::to_string(&introspection).map_err(broken)?;
+    let mut body = Vec::with_capacity(USUAL);
+    serde_json::to_writer(&mut body, &introspection).map_err(broken)?;
+    let body = String::from_utf8(body).map_err(broken)?;
     Ok(Reply::json(body))
 }
 

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::convert::Infallible;
+use std::fmt::Write as _;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +14,7 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, CONNECTION, HeaderName,
     HeaderValue, WWW_AUTHENTICATE,
 };
-use http::{Method, Response, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -77,12 +78,12 @@ impl Numbered {
     }
 
     pub(super) fn next(&self) -> Arc<str> {
-        format!(
-            "{}-{}",
-            self.process,
-            self.next.fetch_add(1, Ordering::Relaxed)
-        )
-        .into()
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let mut name = String::with_capacity(self.process.len() + 21);
+        name.push_str(&self.process);
+        // A string takes all there is.
+        let _ = write!(name, "-{number}");
+        name.into()
     }
 }
 
@@ -116,6 +117,7 @@ where
     let observer = Arc::clone(&site);
     let slot = Slot::default();
     let tunnel = slot.clone();
+    let is_short = site.passages.is_empty();
     let service = service_fn(move |request| {
         let site = Arc::clone(&site);
         let caller = Caller {
@@ -130,6 +132,9 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIME)
         .max_buf_size(limit.max(8 * 1024))
+        // What is begun here is done soon, whether or not somebody still waits for it, and to look out for their going
+        // takes another buffer for each request. What an application does may take for ever.
+        .half_close(is_short)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -190,7 +195,8 @@ async fn answer(site: &Site, caller: &Caller, request: http::Request<Incoming>) 
             .answered(pass::NAME, response.status().as_u16(), seconds);
         return response;
     }
-    let decided = decide(site, peer, route, request, &mut seen, &mut id).await;
+    let mut spare = HeaderMap::new();
+    let decided = decide(site, peer, route, request, &mut seen, &mut id, &mut spare).await;
     let reply = match decided {
         Ok(reply) => reply,
         Err(Refusal { error, reply }) => {
@@ -214,7 +220,7 @@ async fn answer(site: &Site, caller: &Caller, request: http::Request<Incoming>) 
         reply.status.as_u16(),
         began.elapsed().as_secs_f64(),
     );
-    respond(reply, seen.cors)
+    respond(reply, seen.cors, spare)
 }
 
 /// An error, and the answer that tells of it where that is not the usual one.
@@ -229,6 +235,7 @@ impl From<OAuthError> for Refusal {
     }
 }
 
+/// What is answered. The request's header fields become spare when they have been read.
 async fn decide(
     site: &Site,
     peer: Peer,
@@ -236,6 +243,7 @@ async fn decide(
     request: http::Request<Incoming>,
     seen: &mut Seen,
     id: &mut Arc<str>,
+    spare: &mut HeaderMap,
 ) -> Result<Reply, Refusal> {
     let (parts, body) = request.into_parts();
     if let Some(route) = route {
@@ -244,7 +252,9 @@ async fn decide(
     if let Some(Route::Gate(at)) = route {
         let gates = site.server.gates.load_full();
         if let Some(guard) = gates.at(at) {
-            return Ok(gate::answer(site, guard, peer, &parts, body, id).await);
+            let reply = gate::answer(site, guard, peer, &parts, body, id).await;
+            *spare = parts.headers;
+            return Ok(reply);
         }
     }
     // At every path, those that lead nowhere included.
@@ -269,10 +279,12 @@ async fn decide(
         Route::Endpoint(endpoint) => {
             let request = request::whole(parts, body, presented, Arc::clone(id)).await?;
             let served = endpoint.serve(&site.server, &request).await;
-            served.map_err(|error| Refusal {
+            let served = served.map_err(|error| Refusal {
                 reply: Some(endpoint.draw(&site.server, &request, &error)),
                 error,
-            })
+            });
+            *spare = request.headers;
+            served
         }
         // Which gates there are does not change.
         Route::Gate(_) => Err(OAuthError::new(ErrorCode::ServerError, "the gate is gone").into()),
@@ -386,14 +398,16 @@ fn preflight(methods: &[Method]) -> Reply {
     .with(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"))
 }
 
-/// An answer of our own, with what each of them has.
-pub(super) fn respond(reply: Reply, cors: bool) -> Response<Body> {
+/// An answer of our own, with what each of them has; its header fields where others were, which are forgotten.
+pub(super) fn respond(reply: Reply, cors: bool, mut spare: HeaderMap) -> Response<Body> {
     let body = match reply.body {
         Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
         Cow::Owned(text) => Bytes::from(text),
     };
     let mut response = Response::new(Body::Whole(body.into()));
     *response.status_mut() = reply.status;
+    spare.clear();
+    *response.headers_mut() = spare;
     let headers = response.headers_mut();
     // Those of the reply, those below, and what hyper adds.
     headers.reserve(reply.headers.len() + 5);

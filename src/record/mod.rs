@@ -73,18 +73,32 @@ impl Kind {
     }
 }
 
-/// The name of a record: `KIND:DIGEST`, the digest in base64url.
+/// The characters of a key: its kind, a colon and 256 bits in base64url.
+const LENGTH: usize = PREFIX + 1 + 43;
+/// Those of its kind.
+const PREFIX: usize = 2;
+
+/// The name of a record: `KIND:DIGEST`, the digest in base64url. A request has several, each copied more than once: they
+/// take no memory of their own.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Key(Box<str>);
+pub struct Key {
+    kind: Kind,
+    text: [u8; LENGTH],
+}
 
 impl Key {
     /// The key of what has that digest.
     pub fn new(kind: Kind, digest: &Digest) -> Self {
-        let mut text = String::with_capacity(46);
-        text.push_str(kind.prefix());
-        text.push(':');
-        digest.with_base64url(|digest| text.push_str(digest));
-        Self(text.into_boxed_str())
+        let mut text = [b':'; LENGTH];
+        let fill = |places: &mut [u8], with: &str| {
+            for (place, octet) in places.iter_mut().zip(with.bytes()) {
+                *place = octet;
+            }
+        };
+        let (before, behind) = text.split_at_mut(PREFIX + 1);
+        fill(before, kind.prefix());
+        digest.with_base64url(|digest| fill(behind, digest));
+        Self { kind, text }
     }
 
     /// The key of something that has that name at that issuer. Of two issuers that share a store neither
@@ -95,27 +109,24 @@ impl Key {
 
     /// The digest, in base64url.
     pub fn digest(&self) -> &str {
-        self.0.split_once(':').map_or("", |(_, digest)| digest)
+        self.as_str().get(PREFIX + 1..).unwrap_or_default()
     }
 
     /// What it is about.
-    pub fn kind(&self) -> Option<Kind> {
-        let (prefix, _) = self.0.split_once(':')?;
-        Kind::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.prefix() == prefix)
+    pub const fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// As stores spell it (before any prefix of their own).
     pub fn as_str(&self) -> &str {
-        &self.0
+        // It is ASCII.
+        std::str::from_utf8(&self.text).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

@@ -156,7 +156,7 @@ impl Store for RedisStore {
             if let Some(copies) = self.copies() {
                 for (key, (record, _)) in keys.iter().zip(&found) {
                     // A family is looked at again with every refresh.
-                    let is_family = key.kind() == Some(Kind::Family);
+                    let is_family = key.kind() == Kind::Family;
                     copies.found(key, record.as_ref(), is_family);
                 }
             }
@@ -262,11 +262,11 @@ fn learn(copies: &Copies, changes: &Changes, made: bool) {
     for (key, operation) in changes.operations() {
         let is_new = !conditions.iter().any(|(other, _)| other == key);
         match (operation, key.kind()) {
-            (Operation::Put(_), Some(Kind::AccessToken)) => copies.changed(key.as_str()),
-            (Operation::Put(record), Some(Kind::RefreshToken)) if is_new && made => {
+            (Operation::Put(_), Kind::AccessToken) => copies.changed(key.as_str()),
+            (Operation::Put(record), Kind::RefreshToken) if is_new && made => {
                 copies.note(key, record);
             }
-            (Operation::Put(record), Some(Kind::Family)) if made => copies.note(key, record),
+            (Operation::Put(record), Kind::Family) if made => copies.note(key, record),
             _ => copies.changed_here(key),
         }
     }

@@ -16,21 +16,23 @@ const LENGTH: usize = 22;
 
 /// The name of a family. It is no secret: whoever knows it can do nothing with it.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct FamilyId(Box<str>);
+pub struct FamilyId([u8; LENGTH]);
 
 impl FamilyId {
-    /// A name made of chance.
+    /// A name made of chance: 256 bits of it in base64url, of which it takes as many as it has room for.
     pub fn mint(chance: &Secret) -> Self {
-        Self(chance.expose().chars().take(LENGTH).collect())
+        let mut name = [b'A'; LENGTH];
+        for (place, octet) in name.iter_mut().zip(chance.expose().bytes()) {
+            *place = octet;
+        }
+        Self(name)
     }
 
     /// Takes what looks like one.
     pub fn parse(text: &str) -> Option<Self> {
-        let fits = text.len() == LENGTH
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        fits.then(|| Self(text.into()))
+        let name: [u8; LENGTH] = text.as_bytes().try_into().ok()?;
+        let fits = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        name.iter().all(fits).then_some(Self(name))
     }
 
     /// The family named behind the last dot of a secret that carries one (`SECRET.FAMILY`).
@@ -40,24 +42,25 @@ impl FamilyId {
 
     /// As it is written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        // It is ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
     /// Where the family's record is.
     pub fn key(&self, issuer: &str) -> Key {
-        Key::named(Kind::Family, issuer, &self.0)
+        Key::named(Kind::Family, issuer, self.as_str())
     }
 }
 
 impl fmt::Debug for FamilyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 impl Serialize for FamilyId {
     fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&self.0)
+        s.serialize_str(self.as_str())
     }
 }
 

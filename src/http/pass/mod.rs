@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body as _, Incoming};
 
 use super::body::Body;
@@ -95,6 +95,11 @@ impl Passages {
         }
     }
 
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.ways.is_empty()
+    }
+
     /// What a request with that target falls under.
     pub(super) fn find(&self, target: &Uri) -> Option<Found<'_>> {
         let (at, malformed) = match path::find(&self.prefixes, target) {
@@ -139,7 +144,11 @@ pub(super) async fn answer(
     let gates = site.server.gates.load_full();
     let Some(guard) = gates.at(found.way.gate) else {
         // Which gates there are does not change.
-        return respond(Reply::empty(StatusCode::SERVICE_UNAVAILABLE), false);
+        return respond(
+            Reply::empty(StatusCode::SERVICE_UNAVAILABLE),
+            false,
+            HeaderMap::new(),
+        );
     };
     let body = Upload::new(body, &parts, Arc::clone(&caller.busy));
     let mut address = None;
@@ -319,7 +328,7 @@ fn failure(
 
 /// An answer of our own. Where a body is not read the connection ends with it.
 fn finished(reply: Reply, unread: bool) -> Response<Body> {
-    let mut answer = respond(reply, false);
+    let mut answer = respond(reply, false, HeaderMap::new());
     if unread {
         let close = HeaderValue::from_static("close");
         answer.headers_mut().insert(CONNECTION, close);

@@ -12,15 +12,20 @@ use super::command::caching;
 use super::faults::unanswered;
 use super::link::Link;
 
-/// The most commands that wait for each other.
-const MOST: usize = 256;
-/// How many of them have their answers at once. Those of all would come only with the last one, and who waits for them
-/// and Redis would work in turns, never at the same time.
+/// How many are sent together. The answers of a hundred would come only with the last one, and who waits for them and
+/// Redis would work in turns, never at the same time.
 const AT_ONCE: usize = 8;
 
-/// One command, and who waits for its answer.
-struct Given {
-    command: Cmd,
+/// Commands that are sent together.
+struct Batch {
+    commands: Pipeline,
+    /// How many there are, with those that nobody waits for.
+    count: usize,
+    waiting: Vec<Waiting>,
+}
+
+/// Who waits for the answer to a command.
+struct Waiting {
     /// Whether Redis is to tell of changes to what the command reads.
     told: bool,
     answers: oneshot::Sender<RedisResult<Answer>>,
@@ -34,7 +39,7 @@ pub(super) struct Answer {
 }
 
 /// What waits to be sent.
-type Lot = Mutex<Vec<Given>>;
+type Lot = Mutex<Vec<Batch>>;
 
 /// Gathers commands until those who are at work have all had their say.
 pub(super) struct Gather {
@@ -60,75 +65,73 @@ impl Gather {
     /// The same of a command that reads. If so, Redis is to tell of changes to what it read.
     pub(super) async fn give(&self, command: Cmd, told: bool) -> RedisResult<Answer> {
         let (answers, answer) = oneshot::channel();
-        self.add(Given {
-            command,
-            told,
-            answers,
-        });
+        self.add(command, Waiting { told, answers });
         // Nobody drops a command unanswered while the program runs.
         answer.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// Adds to the lot of this thread, and has it sent where that is not under way.
-    fn add(&self, given: Given) {
+    fn add(&self, command: Cmd, waiting: Waiting) {
         let lot = self.lots.get_or_default();
-        let mut waiting = locked(lot);
-        waiting.push(given);
-        let link = || Arc::clone(&self.link);
-        match waiting.len() {
-            1 => {
-                let (lot, link) = (Arc::clone(lot), link());
-                tokio::spawn(async move {
-                    // Everybody who can go on now does so first.
-                    tokio::task::yield_now().await;
-                    let mut given = std::mem::take(&mut *locked(&lot));
-                    while given.len() > AT_ONCE {
-                        let rest = given.split_off(AT_ONCE);
-                        tokio::spawn(send(Arc::clone(&link), given));
-                        given = rest;
-                    }
-                    send(link, given).await;
-                });
+        let mut batches = locked(lot);
+        if batches.is_empty() {
+            let (lot, link) = (Arc::clone(lot), Arc::clone(&self.link));
+            tokio::spawn(async move {
+                // Everybody who can go on now does so first.
+                tokio::task::yield_now().await;
+                let mut batches = std::mem::take(&mut *locked(&lot));
+                let last = batches.pop();
+                for batch in batches {
+                    tokio::spawn(send(Arc::clone(&link), batch));
+                }
+                if let Some(batch) = last {
+                    send(link, batch).await;
+                }
+            });
+        }
+        match batches.last_mut() {
+            Some(batch) if batch.waiting.len() < AT_ONCE => batch.add(command, waiting),
+            _ => {
+                let mut batch = Batch::new();
+                batch.add(command, waiting);
+                batches.push(batch);
             }
-            MOST => drop(tokio::spawn(send(link(), std::mem::take(&mut *waiting)))),
-            _ => {}
         }
     }
 }
 
-fn locked(lot: &Lot) -> MutexGuard<'_, Vec<Given>> {
+impl Batch {
+    fn new() -> Self {
+        Self {
+            commands: Pipeline::with_capacity(AT_ONCE),
+            count: 0,
+            waiting: Vec::with_capacity(AT_ONCE),
+        }
+    }
+
+    fn add(&mut self, command: Cmd, waiting: Waiting) {
+        if waiting.told {
+            // Nothing comes between the two.
+            self.commands.add_command(caching());
+            self.count += 1;
+        }
+        self.commands.add_command(command);
+        self.count += 1;
+        self.waiting.push(waiting);
+    }
+}
+
+fn locked(lot: &Lot) -> MutexGuard<'_, Vec<Batch>> {
     // Nothing panics while this is locked.
     lot.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Sends them together, and gives each its answer.
-async fn send(link: Arc<Link>, given: Vec<Given>) {
-    let mut pipeline = Pipeline::with_capacity(given.len());
-    let mut waiting = Vec::with_capacity(given.len());
-    let mut count = 0;
-    for Given {
-        command,
-        told,
-        answers,
-    } in given
-    {
-        if told {
-            // Nothing comes between the two.
-            pipeline.add_command(caching());
-            count += 1;
-        }
-        pipeline.add_command(command);
-        count += 1;
-        waiting.push((told, answers));
-    }
-    if waiting.is_empty() {
-        // Somebody filled a batch in between, and sent it.
-        return;
-    }
-    match link.ask(&pipeline, count).await {
+async fn send(link: Arc<Link>, batch: Batch) {
+    match link.ask(&batch.commands, batch.count).await {
         Ok(all) => {
             let mut all = all.into_iter();
-            for (told, answers) in waiting {
+            for Waiting { told, answers } in batch.waiting {
                 // That Redis will not tell is no error for whoever asks.
                 let told = told && matches!(all.next(), Some(Ok(_)));
                 let answer = all.next().unwrap_or_else(|| Err(unanswered()));
@@ -137,7 +140,7 @@ async fn send(link: Arc<Link>, given: Vec<Given>) {
             }
         }
         Err(error) => {
-            for (_, answers) in waiting {
+            for Waiting { answers, .. } in batch.waiting {
                 let _ = answers.send(Err(error.clone()));
             }
         }

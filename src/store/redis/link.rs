@@ -155,7 +155,7 @@ impl Link {
         count: usize,
     ) -> RedisResult<Vec<RedisResult<Value>>> {
         let mut open = self.connection().await?;
-        let answers = within(open.connection.req_packed_commands(commands, 0, count)).await;
+        let answers = within(open.connection.send_packed_commands(commands, 0, count)).await;
         let answers = self.keep_or_drop(open.number, answers)?;
         let extracted = answers.into_iter().map(Value::extract_error);
         let kept = extracted.map(|answer| self.keep_or_drop(open.number, answer));
