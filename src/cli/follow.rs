@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 
 use super::{gates, load};
 use crate::config::Settings;
@@ -22,8 +23,9 @@ const LOOK: Duration = Duration::from_secs(1);
 type Stamp = Option<[i128; 5]>;
 
 /// Files, and how they were when they were last looked at.
+#[derive(PartialEq, Eq)]
 pub(super) struct Watched {
-    paths: Vec<PathBuf>,
+    paths: Arc<[PathBuf]>,
     known: Vec<Stamp>,
 }
 
@@ -41,16 +43,28 @@ impl Watched {
 
     fn of(paths: Vec<PathBuf>) -> Self {
         let known = stamps(&paths);
+        let paths = paths.into();
         Self { paths, known }
     }
 
-    /// Whether one of them is not as it was.
-    fn have_changed(&mut self) -> bool {
-        let found = stamps(&self.paths);
+    /// Whether one of them is not as it was. A disk in a network may be long in coming: nobody else waits for it.
+    async fn have_changed(&mut self) -> bool {
+        let paths = Arc::clone(&self.paths);
+        let Ok(found) = spawn_blocking(move || stamps(&paths)).await else {
+            // That is the end of the program.
+            return false;
+        };
         let changed = found != self.known;
         self.known = found;
         changed
     }
+}
+
+/// The files that hold the keys, as they are now.
+async fn of_keys(keyring: &Keyring) -> Watched {
+    let files = keyring.files();
+    let found = spawn_blocking(move || Watched::of(files())).await;
+    found.unwrap_or_else(|_| Watched::of(Vec::new()))
 }
 
 fn stamps(paths: &[PathBuf]) -> Vec<Stamp> {
@@ -91,13 +105,13 @@ pub(super) async fn keep_trust(
 ) {
     loop {
         let asked = asked_within(&mut asks, LOOK).await;
-        if !watched.have_changed() && !asked {
+        if !watched.have_changed().await && !asked {
             continue;
         }
         let read = {
             let (settings, before) = (settings.clone(), site.server.trust.load_full());
             let gates = site.server.gates.load_full();
-            tokio::task::spawn_blocking(move || {
+            spawn_blocking(move || {
                 let (trust, mut findings) = load::again(&settings, &before);
                 let gates = gates::again(&settings, &gates)
                     .map_err(|mut found| findings.append(&mut found))
@@ -138,15 +152,15 @@ pub(super) async fn keep_keys(
 ) {
     let mut failed = false;
     let mut complete = *whole.borrow();
-    let mut files = Watched::of(keyring.files());
+    let mut files = of_keys(&keyring).await;
     let mut asked = true;
     let mut known = None;
     loop {
         let now = (site.server.clock)();
         let none = site.server.keys.load().keys().is_empty();
         // Files that are as they were hold the keys that they held.
-        let new =
-            asked || files.paths != keyring.files() || files.have_changed() || keyring.is_shared();
+        let found = of_keys(&keyring).await;
+        let new = asked || files != found || keyring.is_shared();
         let read = match (none, complete, new || failed) {
             (true, ..) => keyring.open(now).await.map(|(keys, made)| {
                 complete = !made;
@@ -156,7 +170,7 @@ pub(super) async fn keep_keys(
                 complete = missing(keys, now).is_empty();
             }),
             (false, true, true) => {
-                files = Watched::of(keyring.files());
+                files = found;
                 if asked {
                     known = None;
                 }
@@ -211,8 +225,8 @@ pub(super) async fn keep_keys(
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_file_in_place_of_another_is_another() {
+    #[tokio::test]
+    async fn a_file_in_place_of_another_is_another() {
         let folder = tempfile::tempdir().expect("a folder");
         let (one, other) = (folder.path().join("one"), folder.path().join("other"));
         std::fs::write(&one, "[1]").expect("written");
@@ -222,11 +236,11 @@ mod tests {
         let dated = file.and_then(|file| file.set_modified(date?));
         dated.expect("the same date and length");
         let mut watched = Watched::of(vec![one.clone()]);
-        assert!(!watched.have_changed());
+        assert!(!watched.have_changed().await);
         std::fs::rename(&other, &one).expect("moved");
-        assert!(watched.have_changed());
-        assert!(!watched.have_changed());
+        assert!(watched.have_changed().await);
+        assert!(!watched.have_changed().await);
         std::fs::remove_file(&one).expect("removed");
-        assert!(watched.have_changed());
+        assert!(watched.have_changed().await);
     }
 }

@@ -1,6 +1,7 @@
 //! `certbound serve`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::ArgMatches;
@@ -24,6 +25,9 @@ use crate::http::workers::{self, Workers};
 use crate::key::set::KeySet;
 use crate::store::keyring::{Keyring, KeyringError};
 
+/// How long the end waits for what is done on other threads.
+const LAST: Duration = Duration::from_secs(1);
+
 /// Serves until told to stop.
 pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
     let (settings, findings) = match super::usable_settings(matches, world) {
@@ -39,6 +43,8 @@ pub(super) fn run(matches: &ArgMatches, world: World) -> Ended {
         }
     };
     let served = runtime.block_on(start(settings, findings, world));
+    // What still looks up a name or waits for a disk is not waited for.
+    runtime.shutdown_timeout(LAST);
     drop(log);
     match served {
         Ok(()) => Ended::Done,

@@ -57,11 +57,15 @@ impl Keyring {
         self.change(now, begin).await.map(|keys| (keys, true))
     }
 
-    /// The files that hold the keys, where files do.
-    pub fn files(&self) -> Vec<PathBuf> {
-        match self {
-            Self::Folder(folder) => key_files(folder).unwrap_or_default(),
-            Self::Record { .. } => Vec::new(),
+    /// What finds the files that hold the keys, where files do.
+    pub fn files(&self) -> impl FnOnce() -> Vec<PathBuf> + Send + 'static {
+        let folder = match self {
+            Self::Folder(folder) => Some(folder.clone()),
+            Self::Record { .. } => None,
+        };
+        move || {
+            let found = folder.map(|folder| key_files(&folder));
+            found.and_then(Result::ok).unwrap_or_default()
         }
     }
 
@@ -103,7 +107,12 @@ impl Keyring {
     /// The keys as they are now; none is no error.
     pub async fn read(&self, now: Timestamp) -> Result<KeySet, KeyringError> {
         match self {
-            Self::Folder(folder) => read_folder(folder),
+            Self::Folder(folder) => {
+                let folder = folder.clone();
+                let reading = tokio::task::spawn_blocking(move || read_folder(&folder));
+                let read = reading.await;
+                read.unwrap_or_else(|error| Err(KeyringError::Key(error.to_string())))
+            }
             Self::Record { store, seal } => {
                 let record = store
                     .get(&[record_key()], now)

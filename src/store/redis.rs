@@ -10,6 +10,7 @@
 //! Copies of records are kept while Redis tells of changes to them: see [`copies`].
 
 mod address;
+mod clock;
 mod command;
 mod copies;
 mod faults;
@@ -23,12 +24,11 @@ use ::redis::{
 };
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::{Backend, Opening, Options, Pending, Store, StoreError};
 use crate::oauth::time::Timestamp;
 use crate::record::{Changes, Key, Kind, Operation, Record};
-use command::{Short, get, script};
+use command::{Short, get};
 use copies::Copies;
 use gather::{Answer, Gather};
 use link::Link;
@@ -55,16 +55,19 @@ impl Backend for Redis {
     }
 }
 
-/// How short a time ago Redis must have answered something for a refresh to be decided on what is remembered. Whoever
-/// commits without having asked does not know whether Redis is awake: what it obeys only when it wakes was told to have
-/// failed meanwhile, and whoever tries again is taken for a thief.
-const AWAKE: Duration = Duration::from_millis(2);
-
 struct RedisStore {
     link: Arc<Link>,
     gather: Gather,
     _lookout: Lookout,
     script: Script,
+}
+
+/// What Redis has under a key.
+struct Found {
+    /// Whether or not it has ended.
+    record: Option<Record>,
+    /// Whether Redis tells of changes to it.
+    told: bool,
 }
 
 impl RedisStore {
@@ -82,13 +85,8 @@ impl RedisStore {
         self.link.copies()
     }
 
-    /// The records under those keys, whether or not they have ended, which are asked for in one trip. If so, Redis is to
-    /// tell of changes to them; with each comes whether it will.
-    async fn ask(
-        &self,
-        keys: &[Key],
-        told: bool,
-    ) -> Result<Vec<(Option<Record>, bool)>, StoreError> {
+    /// What is under those keys, asked for in one trip. If so, Redis is to tell of changes to it.
+    async fn ask(&self, keys: &[Key], told: bool) -> Result<Vec<Found>, StoreError> {
         let ask = |key| self.gather.give(get(key), told);
         let answers: RedisResult<Vec<Answer>> = match keys {
             [key] => ask(key).await.map(|answer| vec![answer]),
@@ -101,7 +99,11 @@ impl RedisStore {
         let answers = answers.map_err(|error| faults::unavailable(&error))?;
         keys.iter()
             .zip(answers)
-            .map(|(key, answer)| Ok((read(key, answer.value)?, answer.told)))
+            .map(|(key, answer)| {
+                let record = read(key, answer.value)?;
+                let told = answer.told;
+                Ok(Found { record, told })
+            })
             .collect()
     }
 
@@ -122,18 +124,24 @@ impl RedisStore {
 
     /// All conditions, then all operations, in one step of the server's.
     async fn run_script(&self, changes: &Changes, now: Timestamp) -> Result<(), StoreError> {
-        let evaluate = script("EVALSHA", self.script.get_hash(), changes, now);
-        let mut answer = self.gather.ask(evaluate).await;
+        let evaluate = async |evaluate, script| {
+            let deadline = self.link.deadline().await?;
+            let command = command::script(evaluate, script, deadline, changes, now);
+            self.gather.ask(command).await
+        };
+        let mut answer = evaluate("EVALSHA", self.script.get_hash()).await;
         if let Err(error) = &answer
             && error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
         {
             // The server has said that it did nothing, so this is no second attempt. EVAL keeps the
             // script for the next time, and unlike SCRIPT LOAD needs no further permission.
-            let evaluate = script("EVAL", include_str!("redis/commit.lua"), changes, now);
-            answer = self.gather.ask(evaluate).await;
+            answer = evaluate("EVAL", include_str!("redis/commit.lua")).await;
         }
         match answer {
             Ok(Value::Int(0)) => Ok(()),
+            Ok(Value::Int(-1)) => Err(StoreError::Unavailable(
+                "Redis came to it too late, and left it".to_owned(),
+            )),
             Ok(Value::Int(index)) => {
                 let conflict = usize::try_from(index)
                     .ok()
@@ -154,10 +162,10 @@ impl Store for RedisStore {
         Box::pin(async move {
             let found = self.ask(keys, false).await?;
             if let Some(copies) = self.copies() {
-                for (key, (record, _)) in keys.iter().zip(&found) {
+                for (key, found) in keys.iter().zip(&found) {
                     // A family is looked at again with every refresh.
                     let is_family = key.kind() == Kind::Family;
-                    copies.found(key, record.as_ref(), is_family);
+                    copies.found(key, found.record.as_ref(), is_family);
                 }
             }
             Ok(alive(found, now))
@@ -169,9 +177,7 @@ impl Store for RedisStore {
     }
 
     fn last_known(&self, keys: &[Key], now: Timestamp) -> Option<Vec<Option<Record>>> {
-        let copies = self.copies()?;
-        let is_awake = self.link.has_answered_within(AWAKE);
-        is_awake.then(|| copies.last_known(keys, now)).flatten()
+        self.copies()?.last_known(keys, now)
     }
 
     fn get_and_copy<'a>(
@@ -185,9 +191,9 @@ impl Store for RedisStore {
         Box::pin(async move {
             let stamps: Vec<_> = keys.iter().map(|key| copies.stamp(key)).collect();
             let found = self.ask(keys, true).await?;
-            for ((key, stamp), (record, told)) in keys.iter().zip(stamps).zip(&found) {
-                if *told {
-                    copies.keep(key, stamp, record.as_ref());
+            for ((key, stamp), found) in keys.iter().zip(stamps).zip(&found) {
+                if found.told {
+                    copies.keep(key, stamp, found.record.as_ref());
                 }
             }
             Ok(alive(found, now))
@@ -292,8 +298,8 @@ fn read(key: &Key, answer: Value) -> Result<Option<Record>, StoreError> {
 }
 
 /// Those that have not ended.
-fn alive(found: Vec<(Option<Record>, bool)>, now: Timestamp) -> Vec<Option<Record>> {
-    let alive = |(record, _): (Option<Record>, bool)| record.filter(|record| record.lives(now));
+fn alive(found: Vec<Found>, now: Timestamp) -> Vec<Option<Record>> {
+    let alive = |found: Found| found.record.filter(|record| record.lives(now));
     found.into_iter().map(alive).collect()
 }
 

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use certbound::record::{Changes, Condition, Key};
+use certbound::record::{Changes, Condition, Key, Kind};
 use certbound::store::{self, Options, StoreError};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::contract::{contract, contract_of_instances, several_keys};
 use crate::support::redis_server::{RedisServer, free_port};
-use crate::{NOW, await_ready, cause, open, put, raw, record, token, told, value};
+use crate::{NOW, await_ready, cause, key, open, put, raw, record, token, told, value};
 
 /// How many connections the server has had.
 fn connections(raw: &mut redis::Connection) -> u64 {
@@ -250,6 +250,57 @@ async fn may_be_silent_for_a_while() {
             assert_eq!(value(&*store, name, NOW).await, Some(number.to_string()));
         }
     }
+}
+
+/// Whoever was told that nothing happened finds that nothing did, whenever Redis comes to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_it_comes_to_too_late_it_leaves() {
+    let server = RedisServer::start(&[]);
+    let store = open(&server.url()).await;
+    let (token, once) = (
+        key(Kind::RefreshToken, "late"),
+        key(Kind::Assertion, "late"),
+    );
+    let use_up = || {
+        Changes::none()
+            .expect(token.clone(), Condition::Is(b"new".to_vec()))
+            .put(token.clone(), record("used", 600))
+    };
+    let take_note = || {
+        Changes::none()
+            .expect(once.clone(), Condition::Absent)
+            .put(once.clone(), record("seen", 600))
+    };
+    // Redis knows the script.
+    put(&*store, &token, record("new", 600)).await;
+    store.commit(&use_up(), NOW).await.expect("it is so");
+    put(&*store, &token, record("new", 600)).await;
+    let mut raw = raw(&server);
+    let still = Duration::from_millis(1_400);
+    for stops in [true, false] {
+        let began = Instant::now();
+        if stops {
+            server.signal("STOP");
+        } else {
+            // Only what writes is put off.
+            let time = still.as_millis().to_string();
+            told(&mut raw, &["CLIENT", "PAUSE", &time, "WRITE"]);
+        }
+        let (used, noted) = (use_up(), take_note());
+        let (used, noted) = tokio::join!(store.commit(&used, NOW), store.commit(&noted, NOW));
+        cause(used.expect_err("nobody answers"));
+        cause(noted.expect_err("nobody answers"));
+        tokio::time::sleep(still.saturating_sub(began.elapsed())).await;
+        if stops {
+            server.signal("CONT");
+        }
+        await_ready(&*store).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(value(&*store, &token, NOW).await, Some("new".to_owned()));
+        assert_eq!(value(&*store, &once, NOW).await, None);
+    }
+    store.commit(&use_up(), NOW).await.expect("in time");
+    store.commit(&take_note(), NOW).await.expect("in time");
 }
 
 /// Between a store and its Redis: hands on every command, but drops the connection instead of the

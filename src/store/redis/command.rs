@@ -5,7 +5,7 @@ use std::io::Write;
 use redis::{Cmd, RedisWrite, ToRedisArgs, cmd};
 
 use crate::oauth::time::Timestamp;
-use crate::record::{Changes, Condition, Key, Operation, Record};
+use crate::record::{Changes, Condition, Key, Kind, Operation, Record};
 
 /// What all our keys begin with.
 const PREFIX: &str = "cb:";
@@ -28,8 +28,10 @@ impl Short {
                 Some(Self::Plain(delete(key)))
             }
             ([], [(key, Operation::Put(record))]) => Some(Self::Plain(set(key, record, now))),
+            // Redis may obey when nobody waits any more: then this is a token that nobody has. Whatever else may happen
+            // once only is for the script, which does nothing too late.
             ([(absent, Condition::Absent)], [(key, Operation::Put(record))])
-                if absent == key && record.lives(now) =>
+                if absent == key && key.kind() == Kind::AccessToken && record.lives(now) =>
             {
                 let mut set = set(key, record, now);
                 set.arg("NX");
@@ -134,8 +136,15 @@ pub(super) fn parse(octets: &[u8]) -> Option<Record> {
     Some(Record { value, expires })
 }
 
-/// Evaluates `commit.lua`, by its digest or its text, with what it reads.
-pub(super) fn script(evaluate: &str, script: &str, changes: &Changes, now: Timestamp) -> Cmd {
+/// Evaluates `commit.lua`, by its digest or its text, with what it reads. It does nothing after the deadline, in
+/// milliseconds since 1970 by Redis's clock.
+pub(super) fn script(
+    evaluate: &str,
+    script: &str,
+    deadline: i64,
+    changes: &Changes,
+    now: Timestamp,
+) -> Cmd {
     let (conditions, operations) = (changes.conditions(), changes.operations());
     // A refresh has five keys, and about a kilobyte of records.
     let mut command = Cmd::with_capacity(32, script.len() + 2048);
@@ -149,7 +158,7 @@ pub(super) fn script(evaluate: &str, script: &str, changes: &Changes, now: Times
     for (key, _) in operations {
         command.arg(Named(key));
     }
-    command.arg(now.unix()).arg(conditions.len());
+    command.arg(deadline).arg(now.unix()).arg(conditions.len());
     for (_, condition) in conditions {
         match condition {
             Condition::Absent => command.arg("absent"),

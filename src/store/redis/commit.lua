@@ -1,13 +1,18 @@
 -- Checks every condition, then makes every operation. Answers 0, or which condition does not hold,
--- counted from 1, and has then changed nothing.
+-- counted from 1, or -1 where nobody waits for the answer any more, and has then changed nothing.
 --
 -- KEYS: those of the conditions, then those of the operations.
--- ARGV: the time in seconds, the number of conditions, then for each condition "absent" or "is" and
--- a value, and for each operation "put", a record and its milliseconds, "keep" and a record that
--- has no end, or "delete".
-local now = tonumber(ARGV[1])
-local conditions = tonumber(ARGV[2])
-local at = 3
+-- ARGV: the last millisecond since 1970 by this server's clock in which somebody waits, the time in
+-- seconds, the number of conditions, then for each condition "absent" or "is" and a value, and for
+-- each operation "put", a record and its milliseconds, "keep" and a record that has no end, or
+-- "delete".
+local clock = redis.call('TIME')
+if clock[1] * 1000 + clock[2] / 1000 > tonumber(ARGV[1]) then
+  return -1
+end
+local now = tonumber(ARGV[2])
+local conditions = tonumber(ARGV[3])
+local at = 4
 for i = 1, conditions do
   local stored = redis.call('GET', KEYS[i])
   local value = false

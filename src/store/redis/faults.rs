@@ -1,5 +1,6 @@
 //! What goes wrong between here and Redis, and what is to be made of it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
@@ -7,14 +8,21 @@ use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use super::super::StoreError;
 
 /// How long an answer may take.
-const ANSWER: Duration = Duration::from_secs(1);
+pub(super) const ANSWER: Duration = Duration::from_secs(1);
+/// In how many parts that time is waited for.
+const PARTS: u32 = 4;
 
 /// Limits the time for a command and its answer, be it that it cannot even be sent.
 pub(super) async fn within<T>(answer: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
-    match tokio::time::timeout(ANSWER, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+    let mut answer = pin!(answer);
+    for _ in 0..PARTS {
+        // A process that is stopped for a while finds the time over when it goes on, and the answer, which has been there
+        // for long, not read yet: that takes one part, and the others are left for reading it.
+        if let Ok(answer) = tokio::time::timeout(ANSWER / PARTS, answer.as_mut()).await {
+            return answer;
+        }
     }
+    Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())
 }
 
 /// Whether a new connection could fare better: the server is gone or silent, has become a replica
@@ -62,4 +70,40 @@ pub(super) fn cause(error: &RedisError) -> String {
         cause.truncate(arguments);
     }
     cause
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::UnixStream;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    /// As an answer of Redis comes: one task reads it, and hands it to another.
+    #[tokio::test]
+    async fn an_answer_that_came_while_everything_stood_still_is_heard() {
+        let (mut far, mut near) = UnixStream::pair().expect("a pair");
+        let (tells, told) = oneshot::channel();
+        tokio::spawn(async move {
+            let octet = near.read_u8().await.expect("an octet");
+            tells.send(octet).expect("somebody waits");
+        });
+        let stand_still = async {
+            tokio::task::yield_now().await;
+            far.write_u8(7).await.expect("room");
+            std::thread::sleep(ANSWER + ANSWER / 2);
+        };
+        let answer = within(async { told.await.map_err(|_| unanswered()) });
+        let (answer, ()) = tokio::join!(answer, stand_still);
+        assert_eq!(answer.expect("it was there all the time"), 7);
+    }
+
+    #[tokio::test]
+    async fn nobody_waits_for_ever() {
+        let began = std::time::Instant::now();
+        let answer: RedisResult<()> = within(std::future::pending()).await;
+        assert!(answer.expect_err("there is none").is_timeout());
+        assert!(began.elapsed() >= ANSWER);
+    }
 }

@@ -20,9 +20,10 @@ use redis::{
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use super::clock::Clock;
 use super::command::unprefixed;
 use super::copies::Copies;
-use super::faults::{cause, condemns, is_lasting, unanswered, within};
+use super::faults::{ANSWER, cause, condemns, is_lasting, unanswered, within};
 use super::probe::{Ear, PROBED, Probed, probe};
 
 /// How long making a connection may take, greeting included.
@@ -30,6 +31,9 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// How long a failed attempt to connect answers for those who come after it, so that a Redis that
 /// is down is not asked once for every request.
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long a connection is kept on which Redis does not tell of changes, though it was to: whoever may not ask to be
+/// told may be allowed to meanwhile.
+const AGAIN: Duration = Duration::from_secs(60);
 /// How many commands may wait to be sent; more wait for their turn.
 const BUFFER: usize = 1024;
 
@@ -39,7 +43,7 @@ pub(super) struct Link {
     /// Speaks RESP2, which every server does.
     client: Client,
     copying: Option<Copying>,
-    current: Mutex<Current>,
+    current: Mutex<Option<Open>>,
     /// Held by the one who connects, while the others wait: the last failure, and when it was.
     last_failure: tokio::sync::Mutex<Option<(Instant, RedisError)>>,
     /// How many connections were begun.
@@ -48,9 +52,7 @@ pub(super) struct Link {
     there: AtomicBool,
     /// Told when a connection ends of which that is heard.
     ended: Notify,
-    started: Instant,
-    /// When Redis last answered anything, in microseconds since then.
-    answered: AtomicU64,
+    clock: Clock,
 }
 
 /// What it takes to be told of changes.
@@ -62,19 +64,14 @@ struct Copying {
     refusal: Mutex<Option<String>>,
 }
 
-/// The connection, if there is one, and the how manyth it is.
-#[derive(Default)]
-struct Current {
-    number: u64,
-    connection: Option<MultiplexedConnection>,
-    /// Where Redis tells of changes on it.
-    ear: Option<Ear>,
-}
-
 /// A connection to ask over.
+#[derive(Clone)]
 struct Open {
+    /// The how manyth it is.
     number: u64,
+    made: Instant,
     connection: MultiplexedConnection,
+    /// Where Redis tells of changes on it.
     ear: Option<Ear>,
 }
 
@@ -95,8 +92,7 @@ impl Link {
             begun: AtomicU64::new(0),
             there: AtomicBool::new(false),
             ended: Notify::new(),
-            started: Instant::now(),
-            answered: AtomicU64::new(0),
+            clock: Clock::new(),
         }
     }
 
@@ -122,7 +118,8 @@ impl Link {
 
     /// Whether Redis tells of changes at this moment, or there is nothing to be told.
     pub(super) fn is_told(&self) -> bool {
-        self.current().ear.is_some()
+        let current = self.current();
+        current.as_ref().is_some_and(|open| open.ear.is_some())
     }
 
     /// Why Redis does not tell of changes, where it should and does not.
@@ -132,11 +129,14 @@ impl Link {
         refusal.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether Redis has answered something so short a time ago.
-    pub(super) fn has_answered_within(&self, time: Duration) -> bool {
-        let answered = Duration::from_micros(self.answered.load(Ordering::Relaxed));
-        let now = self.started.elapsed();
-        answered != Duration::ZERO && now.saturating_sub(answered) <= time
+    /// The last millisecond since 1970, by the clock of whoever is connected to, in which somebody waits for the answer to
+    /// what is asked now.
+    pub(super) async fn deadline(self: &Arc<Self>) -> RedisResult<i64> {
+        // Whoever is connected to is asked for the time first.
+        if self.current().is_none() {
+            self.connection().await?;
+        }
+        Ok(self.clock.after(ANSWER))
     }
 
     /// Sends `count` commands once, together, and awaits their answers.
@@ -170,9 +170,19 @@ impl Link {
             return false;
         };
         let probed = probe(&mut open.connection, open.ear.as_ref()).await;
-        let Ok(Probed { written, told }) = self.keep_or_drop(open.number, probed) else {
+        let answered = Instant::now();
+        let probed = self.keep_or_drop(open.number, probed);
+        let Ok(Probed {
+            written,
+            told,
+            time,
+        }) = probed
+        else {
             return false;
         };
+        if self.is_current(open.number) {
+            self.clock.correct(time, asked, answered);
+        }
         let is_there = self.keep_or_drop(open.number, written).is_ok();
         if is_there && open.ear.is_some() {
             match told {
@@ -185,15 +195,18 @@ impl Link {
                 Ok(false) | Err(_) => self.drop_connection(open.number),
             }
         }
+        if open.ear.is_none() && self.copying.is_some() && open.made.elapsed() > AGAIN {
+            self.drop_connection(open.number);
+        }
         is_there
     }
 
     async fn connection(self: &Arc<Self>) -> RedisResult<Open> {
-        if let Some(open) = self.open() {
+        if let Some(open) = self.current().clone() {
             return Ok(open);
         }
         let mut last_failure = self.last_failure.lock().await;
-        if let Some(open) = self.open() {
+        if let Some(open) = self.current().clone() {
             return Ok(open);
         }
         if let Some((at, error)) = &*last_failure
@@ -207,20 +220,15 @@ impl Link {
         match connecting.await.unwrap_or_else(|_| Err(unanswered())) {
             Ok((connection, ear)) => {
                 *last_failure = None;
-                {
-                    let mut current = self.current();
-                    *current = Current {
-                        number,
-                        connection: Some(connection.clone()),
-                        ear: ear.clone(),
-                    };
-                }
-                self.disown();
-                Ok(Open {
+                let open = Open {
                     number,
+                    made: Instant::now(),
                     connection,
                     ear,
-                })
+                };
+                *self.current() = Some(open.clone());
+                self.disown();
+                Ok(open)
             }
             Err(error) => {
                 *last_failure = Some((Instant::now(), error.clone()));
@@ -255,7 +263,9 @@ impl Link {
             .client
             .get_multiplexed_async_connection_with_config(&config);
         let mut connection = within(connecting).await?;
-        probe(&mut connection, None).await?.taken()?;
+        let probed = probe(&mut connection, None).await?;
+        self.clock.begin(probed.time, Instant::now());
+        probed.taken()?;
         Ok((connection, None))
     }
 
@@ -285,6 +295,7 @@ impl Link {
         let answer = within(connection.req_packed_command(&track)).await;
         answer.and_then(Value::extract_error)?;
         let probed = probe(&mut connection, Some(&ear)).await?;
+        self.clock.begin(probed.time, Instant::now());
         match (&probed.written, &probed.told) {
             (_, Err(error)) => Err(error.clone()),
             (Ok(()), Ok(false)) => {
@@ -295,31 +306,23 @@ impl Link {
         }
     }
 
-    fn open(&self) -> Option<Open> {
-        let current = self.current();
-        Some(Open {
-            number: current.number,
-            connection: current.connection.clone()?,
-            ear: current.ear.clone(),
-        })
-    }
-
-    fn current(&self) -> MutexGuard<'_, Current> {
+    fn current(&self) -> MutexGuard<'_, Option<Open>> {
         // Nothing panics while this is locked, and it is replaced in one step.
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_current(&self, number: u64) -> bool {
+        let current = self.current();
+        current.as_ref().is_some_and(|open| open.number == number)
     }
 
     /// Has the next command make a new connection if this one has shown that it is of no use. Who
     /// still waits for an answer on it keeps it until then.
     fn keep_or_drop<T>(&self, number: u64, answer: RedisResult<T>) -> RedisResult<T> {
-        match &answer {
-            Ok(_) => {
-                let now = self.started.elapsed().as_micros();
-                let now = u64::try_from(now).unwrap_or(u64::MAX);
-                self.answered.store(now, Ordering::Relaxed);
-            }
-            Err(error) if condemns(error) => self.drop_connection(number),
-            Err(_) => {}
+        if let Err(error) = &answer
+            && condemns(error)
+        {
+            self.drop_connection(number);
         }
         answer
     }
@@ -327,11 +330,10 @@ impl Link {
     fn drop_connection(&self, number: u64) {
         {
             let mut current = self.current();
-            if current.number != number || current.connection.is_none() {
+            if current.as_ref().is_none_or(|open| open.number != number) {
                 return;
             }
-            current.connection = None;
-            current.ear = None;
+            *current = None;
         }
         self.disown();
     }

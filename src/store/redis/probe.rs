@@ -36,6 +36,8 @@ pub(super) struct Probed {
     pub(super) written: RedisResult<()>,
     /// Whether it told of the one that it took.
     pub(super) told: RedisResult<bool>,
+    /// What its clock said meanwhile, in microseconds since 1970.
+    pub(super) time: i64,
 }
 
 impl Probed {
@@ -50,7 +52,7 @@ impl Probed {
     }
 }
 
-/// Writes, and has Redis tell of it where there is an ear for that.
+/// Writes, has Redis tell of it where there is an ear for that, and asks for its time.
 pub(super) async fn probe(
     connection: &mut MultiplexedConnection,
     ear: Option<&Ear>,
@@ -61,8 +63,8 @@ pub(super) async fn probe(
         pipeline.add_command(read());
     }
     pipeline.add_command(write());
-    // Redis tells of a change after the answer to whoever made it, and before the next one.
-    pipeline.add_command(cmd("PING"));
+    // Redis tells of a change after the answer to whoever made it, and before the next one, which is this.
+    pipeline.add_command(cmd("TIME"));
     let heard = || ear.map_or(0, |ear| ear.load(Ordering::Acquire));
     let (before, count) = (heard(), if ear.is_some() { 4 } else { 2 });
     let answers = within(connection.req_packed_commands(&pipeline, 0, count)).await?;
@@ -74,7 +76,14 @@ pub(super) async fn probe(
         Ok(Value::Nil)
     };
     let written = next().map(drop);
-    next()?;
+    let (seconds, microseconds): (i64, i64) = redis::from_redis_value(next()?)?;
+    let time = seconds
+        .saturating_mul(1_000_000)
+        .saturating_add(microseconds);
     let told = asked.map(|_| heard() > before);
-    Ok(Probed { written, told })
+    Ok(Probed {
+        written,
+        told,
+        time,
+    })
 }
