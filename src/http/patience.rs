@@ -1,8 +1,7 @@
-//! A connection that waits only so long: for the next request, and then for its header.
+//! A connection that waits only so long: for the next request, and then, from its first octet on, for its header. hyper
+//! has one limit for both, and sets a clock anew for each request.
 //!
-//! hyper has one time limit for both. Here the longer one is left to hyper, and the shorter one starts
-//! with the first octet of a request and ends when hyper has read its header. For what is written hyper
-//! has none: whoever never reads answers would keep a connection for ever.
+//! For what is written hyper has none: whoever never reads answers would keep a connection for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -47,8 +46,12 @@ impl Phase {
         self.0.busy.load(Ordering::Relaxed) == 0 && !self.0.header.swap(true, Ordering::Relaxed)
     }
 
-    fn is_in_header(&self) -> bool {
-        self.0.header.load(Ordering::Relaxed)
+    /// What the other side is to send next, if it must.
+    fn awaits(&self) -> Option<Awaited> {
+        if self.0.header.load(Ordering::Relaxed) {
+            return Some(Awaited::Header);
+        }
+        (self.0.busy.load(Ordering::Relaxed) == 0).then_some(Awaited::Request)
     }
 
     fn is_passing(&self) -> bool {
@@ -73,27 +76,77 @@ impl Drop for Busy {
     }
 }
 
-/// A stream that ends with an error when a header does not arrive in time, or answers are not taken.
+/// What the other side is to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Awaited {
+    /// The first octet of a request.
+    Request,
+    /// The rest of a header.
+    Header,
+}
+
+/// How long what is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The next request.
+    pub(super) request: Duration,
+    /// The rest of a header, from its first octet; and the taking of what is written.
+    pub(super) header: Duration,
+}
+
+/// A stream that ends with an error when a request or its header does not arrive in time, or answers are not taken.
 pub(super) struct Patience<S> {
     stream: S,
     phase: Phase,
-    limit: Duration,
+    limits: Limits,
+    /// What is waited for, and since when.
+    awaited: Option<(Awaited, Instant)>,
+    /// Rings when the wait is over, or before: to set it anew for each request would cost more.
     alarm: Pin<Box<Sleep>>,
     /// Runs from when the other side stopped taking octets until it has taken all there are.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patience<S> {
-    /// Waits at most `limit` for the rest of a header.
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
-        let alarm = Box::pin(sleep_until(Instant::now() + limit));
+    /// Waits no longer than that.
+    pub(super) fn new(stream: S, limits: Limits) -> Self {
+        let alarm = Box::pin(sleep_until(Instant::now() + limits.request));
         Self {
             stream,
             phase: Phase::default(),
-            limit,
+            limits,
+            awaited: None,
             alarm,
             stuck: None,
         }
+    }
+
+    /// An error where nothing has come for too long.
+    fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        let Some(awaited) = self.phase.awaits() else {
+            self.awaited = None;
+            return Poll::Pending;
+        };
+        let since = match self.awaited {
+            Some((before, since)) if before == awaited => since,
+            _ => Instant::now(),
+        };
+        self.awaited = Some((awaited, since));
+        let end = since
+            + match awaited {
+                Awaited::Request => self.limits.request,
+                Awaited::Header => self.limits.header,
+            };
+        if self.alarm.deadline() > end {
+            self.alarm.as_mut().reset(end);
+        }
+        while self.alarm.as_mut().poll(context).is_ready() {
+            if Instant::now() >= end {
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.alarm.as_mut().reset(end);
+        }
+        Poll::Pending
     }
 
     /// What became of a write, unless the other side has taken too long: over all of what was written, or
@@ -105,7 +158,11 @@ impl<S> Patience<S> {
     ) -> Poll<io::Result<usize>> {
         let passing = self.phase.is_passing();
         if polled.is_pending() {
-            let limit = if passing { PASSING_TIME } else { self.limit };
+            let limit = if passing {
+                PASSING_TIME
+            } else {
+                self.limits.header
+            };
             let end = Instant::now() + limit;
             let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep_until(end)));
             if stuck.as_mut().poll(context).is_ready() {
@@ -135,15 +192,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
         match polled {
             Poll::Ready(Ok(())) => {
                 if buffer.filled().len() > before && this.phase.begins() {
-                    this.alarm.as_mut().reset(Instant::now() + this.limit);
+                    this.awaited = None;
                 }
                 Poll::Ready(Ok(()))
             }
-            Poll::Pending if this.phase.is_in_header() => match this.alarm.as_mut().poll(context) {
-                Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                Poll::Pending => Poll::Pending,
-            },
-            other => other,
+            Poll::Pending => this.wait(context),
+            other @ Poll::Ready(Err(_)) => other,
         }
     }
 }
@@ -197,7 +251,14 @@ mod tests {
 
     fn pair() -> (DuplexStream, Patience<DuplexStream>) {
         let (client, server) = duplex(64);
-        (client, Patience::new(server, LIMIT))
+        (client, Patience::new(server, limits(LIMIT)))
+    }
+
+    fn limits(header: Duration) -> Limits {
+        Limits {
+            request: LONG * 10,
+            header,
+        }
     }
 
     /// What a reader finds within a time that is longer than the limit; none if it still waits.
@@ -259,6 +320,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_next_request_is_not_waited_for_for_ever() {
+        let (mut client, server) = duplex(64);
+        let limits = Limits {
+            request: LIMIT * 2,
+            header: LIMIT * 6,
+        };
+        let mut stream = Patience::new(server, limits);
+        for _ in 0..3 {
+            // A header in two parts, and an answer that takes longer than anybody may be idle.
+            for part in [b"GE", b"T "] {
+                tokio::time::sleep(LIMIT).await;
+                client.write_all(part).await.expect("room");
+                let found = read(&mut stream).await.expect("in time").expect("read");
+                assert_eq!(found, 2);
+            }
+            let busy = stream.phase().header_read();
+            tokio::time::sleep(LIMIT * 3).await;
+            drop(busy);
+        }
+        let began = Instant::now();
+        let late = timeout(LONG * 5, stream.read(&mut [0; 16])).await;
+        let late = late.expect("it ends").expect_err("too late");
+        assert_eq!(late.kind(), io::ErrorKind::TimedOut);
+        let took = began.elapsed();
+        assert!(took >= limits.request && took < LIMIT * 4, "{took:?}");
+    }
+
+    #[tokio::test]
     async fn an_end_is_an_end() {
         let (client, mut stream) = pair();
         drop(client);
@@ -272,7 +361,7 @@ mod tests {
     async fn who_does_not_read_is_not_written_to_for_ever() {
         let (mut reader, stream) = tokio::io::duplex(4);
         let limit = Duration::from_millis(50);
-        let mut patience = Patience::new(stream, limit);
+        let mut patience = Patience::new(stream, limits(limit));
         patience.write_all(b"1234").await.expect("there is room");
         let waited = patience.write_all(b"5").await.map_err(|e| e.kind());
         assert_eq!(waited, Err(io::ErrorKind::TimedOut));
@@ -292,7 +381,7 @@ mod tests {
     async fn what_is_passed_on_goes_on_while_it_is_taken() {
         let (mut reader, stream) = tokio::io::duplex(4);
         let limit = Duration::from_millis(50);
-        let mut patience = Patience::new(stream, limit);
+        let mut patience = Patience::new(stream, limits(limit));
         let busy = patience.phase().header_read();
         busy.passes();
         let written = tokio::spawn(async move {

@@ -18,14 +18,14 @@ use http::{HeaderMap, Method, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, watch};
 
 use super::body::Body;
 use super::gate;
 use super::pass::{self, Caller, Passages, Slot};
-use super::patience::Patience;
+use super::patience::{Limits, Patience};
 use super::request;
 use super::router::{Route, Router};
 use super::workers::Protocol;
@@ -35,11 +35,11 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::proxy::Peer;
 use crate::proxy::presented::Window;
 
-/// How long a header may take, from its first octet.
-const HEADER_TIME: Duration = Duration::from_secs(10);
-
-/// How long a connection may wait for its next request.
-const IDLE_TIME: Duration = Duration::from_secs(60);
+/// How long a header may take, and how long a connection may wait for its next request.
+const LIMITS: Limits = Limits {
+    request: Duration::from_secs(60),
+    header: Duration::from_secs(10),
+};
 
 /// How many characters of a text from outside are logged.
 const LONGEST_LINE: usize = 1024;
@@ -111,7 +111,7 @@ async fn connection<S>(site: Arc<Site>, stream: S, peer: Peer, mut stop: watch::
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = Patience::new(stream, HEADER_TIME);
+    let stream = Patience::new(stream, LIMITS);
     let phase = stream.phase();
     let limit = site.max_header_bytes;
     let observer = Arc::clone(&site);
@@ -129,8 +129,8 @@ where
     });
     // It takes a hundred header lines: its own limit, for which it has room ready, as it has not for one that is set.
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(IDLE_TIME)
+        // `Patience` sees to that.
+        .header_read_timeout(None)
         .max_buf_size(limit.max(8 * 1024))
         // What is begun here is done soon, whether or not somebody still waits for it, and to look out for their going
         // takes another buffer for each request. What an application does may take for ever.
