@@ -15,7 +15,7 @@ mod whoami;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use crate::client::belief::Belief;
 use crate::client::registration::AccessTokenFormat;
 use crate::client::{ClientKeys, Registry};
+use crate::gate::facts::Facts;
 use crate::grant::Context;
 use crate::key::set::KeySet;
 use crate::oauth::error::{ErrorCode, OAuthError};
@@ -37,6 +38,7 @@ use crate::oauth::time::{Lifetime, Timestamp};
 use crate::outbound::documents::RemoteDocuments;
 use crate::record::{Changes, Key, Record};
 use crate::store::{Store, StoreError};
+use crate::token::AccessToken;
 use crate::token::read::{Live, Recognised, is_random, recognise};
 use crate::user::{AcrMap, Levels, Users};
 pub use message::{Reply, Request};
@@ -208,10 +210,30 @@ const SEEN: (usize, u64) = (50_000, 32 * 1024 * 1024);
 /// revoked, and whether its key still counts, is asked anew.
 pub struct SeenTokens(Cache<[u8; 32], Arc<Seen>, Octets>);
 
-/// A token and what it says.
-struct Seen {
-    text: Secret,
-    recognised: Arc<Recognised>,
+/// A token that was recognised.
+pub(crate) struct Seen {
+    /// None where it is not remembered.
+    text: Option<Secret>,
+    recognised: Recognised,
+    /// What gates know of it, once one was asked.
+    known: OnceLock<Arc<gate::Known>>,
+}
+
+impl Seen {
+    fn new(text: Option<Secret>, recognised: Recognised) -> Arc<Self> {
+        let known = OnceLock::new();
+        Arc::new(Self {
+            text,
+            recognised,
+            known,
+        })
+    }
+
+    /// What gates know of the token, which says that.
+    fn known(&self, issuer: &str, token: &AccessToken) -> Arc<gate::Known> {
+        let known = || Arc::new(gate::Known::new(Facts::of_own(issuer, token)));
+        Arc::clone(self.known.get_or_init(known))
+    }
 }
 
 /// What is remembered weighs about what it says.
@@ -220,7 +242,9 @@ struct Octets;
 
 impl Weighter<[u8; 32], Arc<Seen>> for Octets {
     fn weight(&self, _: &[u8; 32], seen: &Arc<Seen>) -> u64 {
-        320 + (seen.text.expose().len() + seen.recognised.octets()) as u64
+        let text = seen.text.as_ref().map_or(0, |text| text.expose().len());
+        // What gates know of it says most of it twice more.
+        1_024 + (text + 3 * seen.recognised.octets()) as u64
     }
 }
 
@@ -238,26 +262,21 @@ impl SeenTokens {
         keys: &KeySet,
         issuer: &str,
         now: Timestamp,
-    ) -> Option<Arc<Recognised>> {
+    ) -> Option<Arc<Seen>> {
         if is_random(text) {
-            return recognise(text, keys, issuer, now).map(Arc::new);
+            return Some(Seen::new(None, recognise(text, keys, issuer, now)?));
         }
         let (_, signature) = text.rsplit_once('.')?;
         let digest = Digest::of(signature.as_bytes());
         if let Some(seen) = self.0.get(digest.octets())
-            && seen.text.is(text)
+            && seen.text.as_ref().is_some_and(|seen| seen.is(text))
         {
-            let recognised = &seen.recognised;
-            let holds = recognised.still_holds(keys, now);
-            return holds.then(|| Arc::clone(recognised));
+            return seen.recognised.still_holds(keys, now).then_some(seen);
         }
-        let recognised = Arc::new(recognise(text, keys, issuer, now)?);
-        let seen = Seen {
-            text: Secret::new(text.to_owned()),
-            recognised: Arc::clone(&recognised),
-        };
-        self.0.insert(*digest.octets(), Arc::new(seen));
-        Some(recognised)
+        let recognised = recognise(text, keys, issuer, now)?;
+        let seen = Seen::new(Some(Secret::new(text.to_owned())), recognised);
+        self.0.insert(*digest.octets(), Arc::clone(&seen));
+        Some(seen)
     }
 }
 
@@ -314,13 +333,13 @@ impl Server {
         text: &str,
         look: Look,
         now: Timestamp,
-    ) -> Result<Option<(Arc<Recognised>, Live)>, OAuthError> {
+    ) -> Result<Option<(Arc<Seen>, Live)>, OAuthError> {
         let issuer = self.settings.issuer.as_str();
         let keys = self.keys()?;
-        let Some(recognised) = self.seen.recognise(text, &keys, issuer, now) else {
+        let Some(seen) = self.seen.recognise(text, &keys, issuer, now) else {
             return Ok(None);
         };
-        let keys = recognised.keys();
+        let keys = seen.recognised.keys();
         let at_hand = match look {
             Look::AtHand => self.store.at_hand(keys, now),
             Look::Afresh => None,
@@ -330,10 +349,10 @@ impl Server {
             (None, Look::AtHand) => self.counted(self.store.get_and_copy(keys, now).await)?,
             (None, Look::Afresh) => self.records(keys, now).await?,
         };
-        let live = recognised.resolve(&records, now);
+        let live = seen.recognised.resolve(&records, now);
         let trust = self.trust.load();
         let live = live.filter(|live| trust.ended(live).is_none());
-        Ok(live.map(|live| (recognised, live)))
+        Ok(live.map(|live| (seen, live)))
     }
 
     /// The issuer identifier.

@@ -46,8 +46,8 @@ async fn serve(server: &Server, request: &Request) -> Result<Reply, OAuthError> 
     let caller = client.registration().client_id();
     let text = form.required("token")?;
     let found = server.live_token(text, Look::Afresh, now).await?;
-    if let Some((recognised, live)) = found.filter(|(_, live)| live.client_id() == caller) {
-        server.commit(&recognised.revocation(), now).await?;
+    if let Some((seen, live)) = found.filter(|(_, live)| live.client_id() == caller) {
+        server.commit(&seen.recognised.revocation(), now).await?;
         server.metrics.token_revoked();
         let (kind, jti) = match &live {
             Live::Access(token, _) => ("access_token", Some(token.id.as_str())),

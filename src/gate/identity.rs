@@ -25,15 +25,18 @@ pub const NAMES: [HeaderName; 6] = [
 /// Says that something was left out, and what.
 pub const TRUNCATED: HeaderName = HeaderName::from_static("x-gate-truncated");
 
+/// The value of what was not said.
+const NOTHING: HeaderValue = HeaderValue::from_static("");
+
 /// Who was let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    subject: String,
-    client_id: String,
-    scope: String,
-    expires: String,
-    thumbprint: String,
-    issuer: String,
+    subject: HeaderValue,
+    client_id: HeaderValue,
+    scope: HeaderValue,
+    expires: HeaderValue,
+    thumbprint: HeaderValue,
+    issuer: HeaderValue,
     truncated: bool,
 }
 
@@ -44,18 +47,16 @@ impl Identity {
             subject: plain(facts.subject.as_deref().unwrap_or_default()),
             client_id: plain(facts.client_id.as_deref().unwrap_or_default()),
             scope: plain(facts.scope.as_str()),
-            expires: facts
-                .expires
-                .map_or_else(String::new, |end| end.unix().to_string()),
+            expires: facts.expires.map_or(NOTHING, |end| end.unix().into()),
             thumbprint: match facts.bound {
-                Bound::ToCertificate(thumbprint) => thumbprint.to_string(),
-                Bound::ToNothing | Bound::Otherwise => String::new(),
+                Bound::ToCertificate(thumbprint) => plain(&thumbprint.to_string()),
+                Bound::ToNothing | Bound::Otherwise => NOTHING,
             },
             issuer: plain(&facts.issuer),
             truncated: false,
         };
         if identity.octets() + beside > ROOM {
-            identity.scope.clear();
+            identity.scope = NOTHING;
             identity.truncated = true;
         }
         identity
@@ -63,40 +64,40 @@ impl Identity {
 
     /// The subject, percent-encoded where it is not printable; empty where there is none.
     pub fn subject(&self) -> &str {
-        &self.subject
+        text(&self.subject)
     }
 
     /// The client, likewise.
     pub fn client_id(&self) -> &str {
-        &self.client_id
+        text(&self.client_id)
     }
 
     /// The scope; empty where there is none or it did not fit.
     pub fn scope(&self) -> &str {
-        &self.scope
+        text(&self.scope)
     }
 
     /// When the token ends, in seconds; empty where nobody said.
     pub fn expires(&self) -> &str {
-        &self.expires
+        text(&self.expires)
     }
 
     /// `cnf`; empty where the token is bound to no certificate.
     pub fn thumbprint(&self) -> &str {
-        &self.thumbprint
+        text(&self.thumbprint)
     }
 
     /// Who issued the token: where a gate takes tokens of several, a subject alone names nobody.
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        text(&self.issuer)
     }
 
     /// The subject, else the client: never empty.
     pub fn user(&self) -> &str {
         if self.subject.is_empty() {
-            &self.client_id
+            self.client_id()
         } else {
-            &self.subject
+            self.subject()
         }
     }
 
@@ -120,18 +121,13 @@ impl Identity {
             (issuer, &self.issuer),
         ]
         .into_iter()
-        .map(|(name, text)| {
-            // Every value is printable ASCII, so this is never the fallback.
-            let value =
-                HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""));
-            (name, value)
-        })
+        .map(|(name, value)| (name, value.clone()))
         .chain(truncated)
     }
 
     /// How many octets the headers take together, names and line ends included.
     pub fn octets(&self) -> usize {
-        let texts = [
+        let values = [
             &self.subject,
             &self.client_id,
             &self.scope,
@@ -140,19 +136,21 @@ impl Identity {
             &self.issuer,
         ];
         // Names, colons, blanks and line ends.
-        150 + texts.iter().map(|text| text.len()).sum::<usize>()
+        150 + values.iter().map(|value| value.len()).sum::<usize>()
     }
 }
 
 /// Text in printable ASCII: what is not, and `%`, becomes `%XX`, and so does a blank at either end, which
 /// a header would lose.
-fn plain(text: &str) -> String {
+fn plain(text: &str) -> HeaderValue {
+    // Printable ASCII always is one.
+    let value = |text: String| HeaderValue::try_from(text).unwrap_or(NOTHING);
     // Most texts are that already.
     if text
         .bytes()
         .all(|octet| matches!(octet, b'!'..=b'~') && octet != b'%')
     {
-        return text.to_owned();
+        return value(text.to_owned());
     }
     let last = text.len().saturating_sub(1);
     let mut plain = String::with_capacity(text.len());
@@ -166,7 +164,12 @@ fn plain(text: &str) -> String {
             _ => drop(write!(plain, "%{byte:02X}")),
         }
     }
-    plain
+    value(plain)
+}
+
+/// What such a value says.
+fn text(value: &HeaderValue) -> &str {
+    value.to_str().unwrap_or_default()
 }
 
 #[cfg(test)]

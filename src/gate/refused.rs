@@ -34,6 +34,9 @@ pub struct Refused {
     cause: String,
 }
 
+/// A challenge has no more octets, mostly.
+const LINE: usize = 160;
+
 impl Refused {
     /// A refusal, and what really happened.
     pub fn new(why: Why, cause: impl fmt::Display) -> Self {
@@ -98,9 +101,10 @@ impl Refused {
             max_age,
             ..
         } = gate.rules();
-        let mut line = format!("Bearer realm=\"{name}\"");
+        let mut line = String::with_capacity(LINE);
+        // Writing to a String cannot fail.
+        let _ = write!(line, "Bearer realm=\"{name}\"");
         let mut say = |name: &str, value: &str| {
-            // Writing to a String cannot fail.
             let _ = write!(line, ", {name}=\"{value}\"");
         };
         if let Some(error) = self.error() {

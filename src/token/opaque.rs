@@ -106,6 +106,8 @@ pub(super) fn read(key: &Key, record: &Record, now: Timestamp) -> Option<AccessT
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::super::read::{Live, recognise};
     use super::*;
     use crate::key::set::KeySet;
@@ -142,7 +144,7 @@ mod tests {
         let at = |issuer| recognise(text.expose(), &keys, issuer, now).expect("it looks like one");
         assert_eq!(at(issuer).keys(), std::slice::from_ref(kept));
         let found = at(issuer).resolve(&[Some(record.clone())], now);
-        assert_eq!(found, Some(Live::Access(written.token, None)));
+        assert_eq!(found, Some(Live::Access(Arc::new(written.token), None)));
         for other in ["https://as.example/", "https://as.example/stage"] {
             assert_ne!(at(other).keys(), std::slice::from_ref(kept), "{other}");
         }

@@ -1,5 +1,7 @@
 //! A token that comes back: recognised first, then looked up once, then believed or not.
 
+use std::sync::Arc;
+
 use super::family::{Family, FamilyId};
 use super::refresh::{self, RefreshToken};
 use super::{AccessToken, Claims, jwt, opaque};
@@ -28,7 +30,7 @@ enum Kept {
     /// The record is its meaning.
     Opaque,
     /// The record, if there is one, says that it was revoked. The name is that of the key that signed it.
-    Jwt(Box<AccessToken>, Box<str>),
+    Jwt(Arc<AccessToken>, Box<str>),
     /// The record says what it works with; its family's, what for.
     Refresh,
 }
@@ -37,7 +39,7 @@ enum Kept {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Live {
     /// An access token, and the family that it is of, if a user gave it.
-    Access(AccessToken, Option<Family>),
+    Access(Arc<AccessToken>, Option<Family>),
     /// A refresh token and its family.
     Refresh(RefreshToken, Family),
 }
@@ -53,7 +55,7 @@ impl Live {
 
     /// Whether an access token is bound to a certificate. What a refresh token works with only is looked at when
     /// it is used.
-    pub const fn is_bound(&self) -> bool {
+    pub fn is_bound(&self) -> bool {
         match self {
             Self::Access(token, _) => token.claims.confirmation.is_some(),
             Self::Refresh(..) => true,
@@ -99,7 +101,7 @@ pub fn recognise(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Opt
         let (token, kid) = jwt::read(text, keys, issuer, now)?;
         let revoked = Key::new(Kind::Revoked, &Digest::of(token.id.as_bytes()));
         let family = token.claims.family.clone();
-        (Kept::Jwt(Box::new(token), kid), revoked, family)
+        (Kept::Jwt(Arc::new(token), kid), revoked, family)
     };
     let keys = match &family {
         None => Box::from([own]),
@@ -157,9 +159,9 @@ impl Recognised {
                     family: self.family.clone(),
                     ..claims
                 };
-                AccessToken { id, claims }
+                Arc::new(AccessToken { id, claims })
             }
-            (Kept::Jwt(token, ..), None) => token.as_ref().clone(),
+            (Kept::Jwt(token, ..), None) => Arc::clone(token),
             (Kept::Opaque | Kept::Refresh, None) | (Kept::Jwt(..), Some(_)) => return None,
         };
         Some(Live::Access(token, family))
@@ -188,8 +190,6 @@ impl Recognised {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::client::registration::AccessTokenFormat;
     use crate::key::algorithm::SigningAlgorithm;
@@ -274,7 +274,7 @@ mod tests {
                 let (token, text, record) = written(&token, *kind, &keys);
                 let found = recognise(&text, &keys, ISSUER, NOW).expect("one of ours");
                 let live = found.resolve(&[record], NOW);
-                assert_eq!(live, Some(Live::Access(token, None)), "{kind:?}");
+                assert_eq!(live, Some(Live::Access(Arc::new(token), None)), "{kind:?}");
             }
         }
     }

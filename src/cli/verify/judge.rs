@@ -1,14 +1,14 @@
 //! One decision of a gate, made by the calls that `serve` makes, with every step told (RFC 6750,
 //! RFC 8705 section 3).
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::own::{self, Place};
 use super::running::{self, Heard};
 use super::{Question, words};
 use crate::cli::World;
 use crate::config::Finding;
-use crate::endpoint::gate::{Allowed, allowed, refused};
+use crate::endpoint::gate::{Allowed, Known, allowed, refused};
 use crate::endpoint::{Server, Trust};
 use crate::gate::decide::Check;
 use crate::gate::facts::Facts;
@@ -101,35 +101,36 @@ async fn decided(
     server: &Server,
     steps: &mut Vec<String>,
 ) -> (&'static str, Result<Allowed, Refused>) {
-    let facts = match facts(question, server, steps).await {
-        Ok(facts) => facts,
+    let known = match known(question, server, steps).await {
+        Ok(known) => known,
         Err(refused) => return ("", Err(refused)),
     };
-    steps.push(format!("it is genuine: {}", words::facts(&facts)));
+    let facts = known.facts();
+    steps.push(format!("it is genuine: {}", words::facts(facts)));
     let gate = question.guard.gate();
     for check in Check::ALL {
-        match check.make(gate, &facts, &question.presented, question.now) {
+        match check.make(gate, facts, &question.presented, question.now) {
             Ok(()) => steps.push(format!(
                 "{}: {}",
                 check.name(),
-                words::passed(*check, gate.rules(), &facts, question.now)
+                words::passed(*check, gate.rules(), facts, question.now)
             )),
             Err(refused) => return (check.name(), Err(refused)),
         }
     }
-    let allowed = server.let_through(gate, &facts, question.text, &question.presented);
+    let allowed = server.let_through(gate, &known, question.text, &question.presented);
     ("", Ok(allowed))
 }
 
-async fn facts(
+async fn known(
     question: &Question<'_>,
     server: &Server,
     steps: &mut Vec<String>,
-) -> Result<Facts, Refused> {
+) -> Result<Arc<Known>, Refused> {
     let (guard, text, now) = (question.guard, question.text, question.now);
     let ours = own::may_be_ours(question);
-    if ours && let Some(facts) = server.facts_of_own(guard, text, now).await? {
-        return Ok(facts);
+    if ours && let Some(known) = server.facts_of_own(guard, text, now).await? {
+        return Ok(known);
     }
     let ways = Mutex::new(Vec::new());
     let others = server

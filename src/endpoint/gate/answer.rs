@@ -26,10 +26,7 @@ pub fn allowed(allowed: &Allowed) -> Reply {
 /// The answer for one that may not.
 pub fn refused(gate: &Gate, refused: &Refused) -> Reply {
     let mut reply = Reply::empty(refused.status());
-    if let Some(Ok(challenge)) = refused
-        .challenge(gate)
-        .map(|line| HeaderValue::from_str(&line))
-    {
+    if let Some(Ok(challenge)) = refused.challenge(gate).map(HeaderValue::try_from) {
         reply = reply.with(WWW_AUTHENTICATE, challenge);
     }
     if let Some(status) = refused.true_status() {

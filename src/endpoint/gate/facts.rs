@@ -1,7 +1,7 @@
 //! From a token's text to what is known of it: our own are looked up, another issuer's are verified here
 //! or asked about there.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -9,6 +9,7 @@ use quick_cache::sync::Cache;
 use super::Guard;
 use crate::endpoint::{Look, Server};
 use crate::gate::facts::{Answered, Facts, NotGood};
+use crate::gate::identity::Identity;
 use crate::gate::{AuthMethod, Refused, Why};
 use crate::key::JwsError;
 use crate::key::algorithm::VerificationAlgorithm;
@@ -22,6 +23,32 @@ use crate::outbound::issuer::RemoteIssuer;
 use crate::outbound::kept::Doubt;
 use crate::token::read::{Live, is_opaque};
 
+/// What is known of a token, and as whom it lets through.
+#[derive(Debug)]
+pub struct Known {
+    facts: Facts,
+    identity: OnceLock<Arc<Identity>>,
+}
+
+impl Known {
+    /// Knows that.
+    pub const fn new(facts: Facts) -> Self {
+        let identity = OnceLock::new();
+        Self { facts, identity }
+    }
+
+    /// What is known.
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Who it is, with no other header beside.
+    pub(super) fn identity(&self) -> Arc<Identity> {
+        let identity = || Arc::new(Identity::new(&self.facts, 0));
+        Arc::clone(self.identity.get_or_init(identity))
+    }
+}
+
 /// How many tokens of other issuers are remembered, and how many octets of what they say.
 const KEPT: (usize, u64) = (50_000, 32 * 1024 * 1024);
 
@@ -30,7 +57,7 @@ const KEPT: (usize, u64) = (50_000, 32 * 1024 * 1024);
 pub struct ForeignTokens(Cache<[u8; 32], Arc<Verified>, Octets>);
 
 struct Verified {
-    facts: Facts,
+    known: Arc<Known>,
     /// Only to tell one set from another: a token that nobody shows again must not keep it.
     keys: Weak<JwkSet>,
 }
@@ -41,7 +68,7 @@ struct Octets;
 
 impl Weighter<[u8; 32], Arc<Verified>> for Octets {
     fn weight(&self, _: &[u8; 32], verified: &Arc<Verified>) -> u64 {
-        512 + verified.facts.octets() as u64
+        512 + 2 * verified.known.facts.octets() as u64
     }
 }
 
@@ -59,18 +86,19 @@ impl ForeignTokens {
         issuer: &str,
         keys: &Arc<JwkSet>,
         now: Timestamp,
-    ) -> Option<Facts> {
+    ) -> Option<Arc<Known>> {
         let seen = self.0.get(digest)?;
+        let facts = &seen.known.facts;
         let holds = Weak::as_ptr(&seen.keys) == Arc::as_ptr(keys)
-            && *seen.facts.issuer == *issuer
-            && seen.facts.expires.is_some_and(|end| now < end);
-        holds.then(|| seen.facts.clone())
+            && *facts.issuer == *issuer
+            && facts.expires.is_some_and(|end| now < end);
+        holds.then(|| Arc::clone(&seen.known))
     }
 
     /// Remembers a token that those keys have verified.
-    fn keep(&self, digest: [u8; 32], facts: Facts, keys: &Arc<JwkSet>) {
+    fn keep(&self, digest: [u8; 32], known: Arc<Known>, keys: &Arc<JwkSet>) {
         let keys = Arc::downgrade(keys);
-        self.0.insert(digest, Arc::new(Verified { facts, keys }));
+        self.0.insert(digest, Arc::new(Verified { known, keys }));
     }
 }
 
@@ -98,7 +126,12 @@ impl Server {
     ///
     /// # Errors
     /// It is no token that this gate takes, or whoever knows does not answer.
-    pub async fn facts(&self, guard: &Guard, text: &str, now: Timestamp) -> Result<Facts, Refused> {
+    pub async fn facts(
+        &self,
+        guard: &Guard,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<Arc<Known>, Refused> {
         if let Some(facts) = self.facts_of_own(guard, text, now).await? {
             return Ok(facts);
         }
@@ -115,7 +148,7 @@ impl Server {
         guard: &Guard,
         text: &str,
         now: Timestamp,
-    ) -> Result<Option<Facts>, Refused> {
+    ) -> Result<Option<Arc<Known>>, Refused> {
         // An opaque token means what a record says, which is introspection; a JWT may go either way.
         let introspects = guard.gate.takes(AuthMethod::Introspection);
         if !guard.own || (!introspects && is_opaque(text)) {
@@ -124,8 +157,8 @@ impl Server {
         let own = self.live_token(text, Look::AtHand, now).await;
         let own = own.map_err(|error| undecided(&error))?;
         // A refresh token opens nothing.
-        Ok(own.and_then(|(_, live)| match live {
-            Live::Access(token, _) => Some(Facts::of_own(self.issuer(), &token)),
+        Ok(own.and_then(|(seen, live)| match live {
+            Live::Access(token, _) => Some(seen.known(self.issuer(), &token)),
             Live::Refresh(..) => None,
         }))
     }
@@ -140,7 +173,7 @@ impl Server {
         text: &str,
         now: Timestamp,
         tell: &(dyn Fn(Way<'_>) + Sync),
-    ) -> Result<Facts, Refused> {
+    ) -> Result<Arc<Known>, Refused> {
         let introspects = guard.gate.takes(AuthMethod::Introspection);
         let jws = match UnverifiedJws::parse(text) {
             Ok(jws) => jws,
@@ -188,7 +221,7 @@ impl Server {
         text: &str,
         now: Timestamp,
         tell: &(dyn Fn(Way<'_>) + Sync),
-    ) -> Result<Facts, Refused> {
+    ) -> Result<Arc<Known>, Refused> {
         let mut outcome = Err(not_good(
             "it is no live token of an issuer that could be asked",
         ));
@@ -214,11 +247,11 @@ impl Server {
         jws: &UnverifiedJws<'_>,
         text: &str,
         now: Timestamp,
-    ) -> Result<Facts, Unverified> {
+    ) -> Result<Arc<Known>, Unverified> {
         let mut keys = other.keys(now).await.map_err(Unverified::NoKeys)?;
         let digest = *Digest::of(text.as_bytes()).octets();
-        if let Some(facts) = self.foreign.known(&digest, other.issuer(), &keys, now) {
-            return Ok(facts);
+        if let Some(known) = self.foreign.known(&digest, other.issuer(), &keys, now) {
+            return Ok(known);
         }
         let mut verified = jws.verify_by(&keys, VerificationAlgorithm::ALL);
         // The issuer may have a new key, under a new name or the old one.
@@ -236,8 +269,9 @@ impl Server {
         let verified = verified.map_err(|error| refused(error.to_string()))?;
         let facts = Facts::of_jwt(jws, verified.claims(), other.issuer(), now)
             .map_err(|NotGood(cause)| refused(cause.to_owned()))?;
-        self.foreign.keep(digest, facts.clone(), &keys);
-        Ok(facts)
+        let known = Arc::new(Known::new(facts));
+        self.foreign.keep(digest, Arc::clone(&known), &keys);
+        Ok(known)
     }
 
     /// Asks another issuer about a token (RFC 7662).
@@ -246,7 +280,7 @@ impl Server {
         other: &RemoteIssuer,
         text: &str,
         now: Timestamp,
-    ) -> Result<Facts, Refused> {
+    ) -> Result<Arc<Known>, Refused> {
         let undecided = |cause: String| Refused::new(Why::Unavailable, cause);
         let jti = (self.mint)();
         let answer = other
@@ -254,7 +288,7 @@ impl Server {
             .await
             .map_err(|error| undecided(error.to_string()))?;
         match Facts::of_introspection(&answer, other.issuer(), now) {
-            Ok(Some(facts)) => Ok(facts),
+            Ok(Some(facts)) => Ok(Arc::new(Known::new(facts))),
             Ok(None) => Err(not_good(format!(
                 "{} says that it is not active",
                 other.issuer()
@@ -301,8 +335,11 @@ mod tests {
         };
         let (tokens, digest) = (ForeignTokens::default(), [7; 32]);
         let (keys, equal) = (Arc::new(JwkSet::default()), Arc::new(JwkSet::default()));
-        tokens.keep(digest, facts.clone(), &keys);
-        let known = |digest, issuer, keys, now| tokens.known(digest, issuer, keys, now);
+        tokens.keep(digest, Arc::new(Known::new(facts.clone())), &keys);
+        let known = |digest, issuer, keys, now| {
+            let known = tokens.known(digest, issuer, keys, now);
+            known.map(|known| known.facts.clone())
+        };
         assert_eq!(known(&digest, ISSUER, &keys, NOW), Some(facts));
         assert_eq!(known(&[8; 32], ISSUER, &keys, NOW), None);
         assert_eq!(known(&digest, "https://x.example", &keys, NOW), None);

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use crate::gate::credential::{self, Asked, Credential};
 use crate::gate::decide::decide;
-use crate::gate::facts::Facts;
 use crate::gate::identity::{Identity, ROOM};
 use crate::gate::session::{Session, cookie_name};
 use crate::gate::{Gate, GateName, ProofOfPossession, Refused, Why};
@@ -19,7 +18,7 @@ use crate::proxy::presented::Presented;
 
 use super::Server;
 pub use answer::{allowed, refused};
-pub use facts::{ForeignTokens, Way};
+pub use facts::{ForeignTokens, Known, Way};
 
 /// A gate and how to reach the issuers whose tokens it takes.
 pub struct Guard {
@@ -92,7 +91,7 @@ impl Gates {
 #[derive(Debug)]
 pub struct Allowed {
     /// Who it is.
-    pub identity: Identity,
+    pub identity: Arc<Identity>,
     /// The `Set-Cookie` value of the session that it has earned, if any.
     pub cookie: Option<Secret>,
 }
@@ -127,9 +126,9 @@ impl Server {
         let gate = &guard.gate;
         match credential::read(gate, asked)? {
             Credential::Token(text) => {
-                let facts = self.facts(guard, text, now).await?;
-                decide(gate, &facts, presented, now)?;
-                Ok(self.let_through(gate, &facts, text, presented))
+                let known = self.facts(guard, text, now).await?;
+                decide(gate, known.facts(), presented, now)?;
+                Ok(self.let_through(gate, &known, text, presented))
             }
             Credential::Cookie(value) => {
                 let cause = |cause| Refused::new(Why::NoToken, cause);
@@ -142,15 +141,15 @@ impl Server {
                 same_certificate(gate, &session, presented).map_err(cause)?;
                 let text = session.token.expose();
                 let judged = match self.facts(guard, text, now).await {
-                    Ok(facts) if facts.issuer != session.issuer => {
+                    Ok(known) if known.facts().issuer != session.issuer => {
                         return Err(cause("the session's token is now another issuer's"));
                     }
-                    Ok(facts) => decide(gate, &facts, presented, now).map(|()| facts),
+                    Ok(known) => decide(gate, known.facts(), presented, now).map(|()| known),
                     Err(refused) => Err(refused),
                 };
                 judged
-                    .map(|facts| Allowed {
-                        identity: Identity::new(&facts, 0),
+                    .map(|known| Allowed {
+                        identity: known.identity(),
                         cookie: None,
                     })
                     .map_err(|refused| match refused.why() {
@@ -170,10 +169,11 @@ impl Server {
     pub fn let_through(
         &self,
         gate: &Gate,
-        facts: &Facts,
+        known: &Known,
         text: &str,
         presented: &Presented,
     ) -> Allowed {
+        let facts = known.facts();
         let cookie = gate.sessions().and_then(|sessions| {
             let expires = facts.expires?;
             let certificate = presented.certificate();
@@ -193,7 +193,11 @@ impl Server {
         let beside = cookie
             .as_ref()
             .map_or(0, |cookie| cookie.expose().len() + 14);
-        let identity = Identity::new(facts, beside);
+        let identity = if beside == 0 {
+            known.identity()
+        } else {
+            Arc::new(Identity::new(facts, beside))
+        };
         let cookie = cookie.filter(|_| identity.octets() + beside <= ROOM);
         Allowed { identity, cookie }
     }

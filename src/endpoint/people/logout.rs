@@ -297,7 +297,7 @@ async fn by_client(
     let found = server
         .live_token(form.required("refresh_token")?, Look::Afresh, now)
         .await?;
-    let Some((recognised, Live::Refresh(token, family))) = found else {
+    let Some((seen, Live::Refresh(token, family))) = found else {
         return Err(refused("it is no refresh token that is alive"));
     };
     if family.client_id != *client_id {
@@ -311,7 +311,7 @@ async fn by_client(
     if let Some(session) = &session {
         server.end_session(session, now).await?;
     }
-    server.commit(&recognised.revocation(), now).await?;
+    server.commit(&seen.recognised.revocation(), now).await?;
     server.metrics.user_signed_out();
     signed_out(
         request,

@@ -194,7 +194,7 @@ mod tests {
             auth_time: None,
         };
         let allowed = Allowed {
-            identity: Identity::new(&facts, 0),
+            identity: Arc::new(Identity::new(&facts, 0)),
             cookie: cookie.map(|cookie| Secret::new(cookie.to_owned())),
         };
         String::from_utf8(allowed_text(&allowed)).expect("ASCII")
