@@ -505,6 +505,18 @@ impl Server {
         self.directory.path()
     }
 
+    /// Waits until the last lines are written: on a slow machine they are gathered for some milliseconds.
+    fn await_last_lines(&self) {
+        let began = Instant::now();
+        let wanted = {
+            let tally = self.tally.lock().expect("no test panicked here");
+            (tally.refused, tally.issued)
+        };
+        while told(&self.log()) != wanted && began.elapsed() < Duration::from_secs(1) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Checks the log against what was seen.
     fn account(&self) {
         let log = self.log();
@@ -524,16 +536,10 @@ impl Server {
         ] {
             assert!(!log.contains(never), "the log has {never:?}: {log}");
         }
-        let lines = |marks: &[&str]| {
-            log.lines()
-                .filter(|line| marks.iter().any(|mark| line.contains(mark)))
-                .count()
-        };
-        let refused = lines(&[" status=4", " status=5", "\"status\":4", "\"status\":5"]);
-        let issued = lines(&["event=\"token_issued\"", "\"event\":\"token_issued\""]);
         if tally.uncounted {
             return;
         }
+        let (refused, issued) = told(&log);
         assert_eq!(
             refused, tally.refused,
             "one line for each refused request: {log}"
@@ -545,8 +551,24 @@ impl Server {
     }
 }
 
+/// How many requests a log says were refused, and how many tokens issued.
+fn told(log: &str) -> (usize, usize) {
+    let lines = |marks: &[&str]| {
+        log.lines()
+            .filter(|line| marks.iter().any(|mark| line.contains(mark)))
+            .count()
+    };
+    let refused = lines(&[" status=4", " status=5", "\"status\":4", "\"status\":5"]);
+    let issued = lines(&["event=\"token_issued\"", "\"event\":\"token_issued\""]);
+    (refused, issued)
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
+        let is_counted = self.tally.lock().is_ok_and(|tally| !tally.uncounted);
+        if is_counted && !std::thread::panicking() {
+            self.await_last_lines();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
         if !std::thread::panicking() {
