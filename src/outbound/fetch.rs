@@ -15,7 +15,6 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use url::Host;
 
 use crate::oauth::time::Lifetime;
@@ -23,7 +22,7 @@ use crate::outbound::OutboundError;
 use crate::outbound::address::Policy;
 use crate::outbound::cache_control::max_age;
 use crate::outbound::guard::{Destination, NotADestination};
-use crate::outbound::roots::Roots;
+use crate::outbound::roots::{Connector, Roots};
 
 /// How long a whole exchange may take, from the resolver to the last octet.
 pub const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -40,7 +39,7 @@ const HEAD_LIMIT: usize = 16 * 1024;
 /// Calls other servers.
 #[derive(Clone)]
 pub struct Outbound {
-    pub(super) tls: Option<TlsConnector>,
+    pub(super) tls: Connector,
     policy: Policy,
     time_limit: Duration,
     /// Whether there is a certificate to show, without which nobody is to be called.
@@ -62,7 +61,7 @@ pub struct Fetched {
 }
 
 impl Outbound {
-    /// Reads the trust anchors. `time_limit` is for a whole exchange: [`TIME_LIMIT`], unless there is
+    /// Takes these trust anchors. `time_limit` is for a whole exchange: [`TIME_LIMIT`], unless there is
     /// a reason.
     ///
     /// A system without trust anchors is an error only when they are needed, because few
@@ -153,7 +152,7 @@ impl Outbound {
             let stream = self.connect(to, &addresses).await?;
             return converse(stream, to, request, limit).await;
         };
-        let tls = self.tls.as_ref().ok_or(OutboundError::NoRoots)?;
+        let tls = self.tls.ready().await.ok_or(OutboundError::NoRoots)?;
         let stream = self.connect(to, &addresses).await?;
         let secured = tls.connect(name.clone(), stream).await;
         let stream = secured.map_err(|error| OutboundError::Tls {
@@ -315,6 +314,8 @@ fn broken(to: &Destination, error: &hyper::Error) -> OutboundError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, OnceLock};
+
     use super::*;
 
     #[test]
@@ -337,7 +338,7 @@ mod tests {
     #[tokio::test]
     async fn a_system_without_anchors_calls_nobody_by_https() {
         let outbound = Outbound {
-            tls: None,
+            tls: Connector::System(Arc::new(OnceLock::from(None))),
             policy: Policy::AllowPrivate,
             time_limit: TIME_LIMIT,
             identified: false,

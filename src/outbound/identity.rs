@@ -11,6 +11,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::outbound::OutboundError;
 use crate::outbound::fetch::Outbound;
+use crate::outbound::roots::Connector;
 
 /// A certificate, what it needs to be verified with, and its private key.
 #[derive(Clone)]
@@ -56,7 +57,7 @@ impl Outbound {
     /// An error where there are no trust anchors: who might not be the one that was meant is not told
     /// who calls.
     pub fn with_identity(&self, identity: &Identity) -> Result<Self, OutboundError> {
-        let tls = self.tls.as_ref().ok_or(OutboundError::NoRoots)?;
+        let tls = self.tls.get().ok_or(OutboundError::NoRoots)?;
         let mut config = rustls::ClientConfig::clone(tls.config());
         config.client_auth_cert_resolver =
             Arc::new(SingleCertAndKey::from(Arc::clone(&identity.0)));
@@ -64,7 +65,7 @@ impl Outbound {
         // is not to be resumed.
         config.resumption = Resumption::default();
         let mut identified = self.clone();
-        identified.tls = Some(TlsConnector::from(Arc::new(config)));
+        identified.tls = Connector::Made(TlsConnector::from(Arc::new(config)));
         identified.identified = true;
         Ok(identified)
     }
