@@ -1,7 +1,8 @@
 //! A connection that waits only so long: for the next request, and then, from its first octet on, for its header. hyper
-//! has one limit for both, and sets a clock anew for each request.
+//! has one limit for both, and sets a clock anew for each request; and when it reads is its own business, so that who
+//! looks at the clock is not whoever reads, but a [`Watch`] beside the connection.
 //!
-//! For what is written hyper has none: whoever never reads answers would keep a connection for ever.
+//! For what is written hyper has no limit: whoever never reads answers would keep a connection for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -30,6 +31,8 @@ struct State {
     busy: AtomicUsize,
     /// What is answered is passed on as it comes.
     passing: AtomicBool,
+    /// How many headers were read whole.
+    requests: AtomicUsize,
 }
 
 impl Phase {
@@ -37,21 +40,26 @@ impl Phase {
     pub(super) fn header_read(&self) -> Busy {
         self.0.header.store(false, Ordering::Relaxed);
         self.0.passing.store(false, Ordering::Relaxed);
+        self.0.requests.fetch_add(1, Ordering::Relaxed);
         self.0.busy.fetch_add(1, Ordering::Relaxed);
         Busy(self.clone())
     }
 
-    /// Whether octets that arrive are the next request's; if they are the first, a header begins.
-    fn begins(&self) -> bool {
-        self.0.busy.load(Ordering::Relaxed) == 0 && !self.0.header.swap(true, Ordering::Relaxed)
+    /// Octets have arrived: unless they are of a request that is being answered, a header has begun.
+    fn begins(&self) {
+        if self.0.busy.load(Ordering::Relaxed) == 0 {
+            self.0.header.store(true, Ordering::Relaxed);
+        }
     }
 
     /// What the other side is to send next, if it must.
     fn awaits(&self) -> Option<Awaited> {
-        if self.0.header.load(Ordering::Relaxed) {
-            return Some(Awaited::Header);
-        }
-        (self.0.busy.load(Ordering::Relaxed) == 0).then_some(Awaited::Request)
+        let header = self.0.header.load(Ordering::Relaxed);
+        let idle = self.0.busy.load(Ordering::Relaxed) == 0;
+        (header || idle).then(|| Awaited {
+            requests: self.0.requests.load(Ordering::Relaxed),
+            header,
+        })
     }
 
     fn is_passing(&self) -> bool {
@@ -76,13 +84,11 @@ impl Drop for Busy {
     }
 }
 
-/// What the other side is to send.
+/// What the other side is to send: the rest of a header, or the first octet of a request; and after how many requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Awaited {
-    /// The first octet of a request.
-    Request,
-    /// The rest of a header.
-    Header,
+struct Awaited {
+    requests: usize,
+    header: bool,
 }
 
 /// How long what is waited for.
@@ -94,59 +100,87 @@ pub(super) struct Limits {
     pub(super) header: Duration,
 }
 
-/// A stream that ends with an error when a request or its header does not arrive in time, or answers are not taken.
-pub(super) struct Patience<S> {
-    stream: S,
+/// Ends when a request or its header has not come in time. To be polled whenever the connection was.
+pub(super) struct Watch {
     phase: Phase,
     limits: Limits,
     /// What is waited for, and since when.
     awaited: Option<(Awaited, Instant)>,
     /// Rings when the wait is over, or before: to set it anew for each request would cost more.
     alarm: Pin<Box<Sleep>>,
-    /// Runs from when the other side stopped taking octets until it has taken all there are.
-    stuck: Option<Pin<Box<Sleep>>>,
 }
 
-impl<S> Patience<S> {
-    /// Waits no longer than that.
-    pub(super) fn new(stream: S, limits: Limits) -> Self {
-        let alarm = Box::pin(sleep_until(Instant::now() + limits.request));
-        Self {
-            stream,
-            phase: Phase::default(),
-            limits,
-            awaited: None,
-            alarm,
-            stuck: None,
-        }
-    }
-
-    /// An error where nothing has come for too long.
-    fn wait<T>(&mut self, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+impl Watch {
+    /// Until when what is waited for is to have come.
+    fn end(&mut self) -> Option<Instant> {
         let Some(awaited) = self.phase.awaits() else {
             self.awaited = None;
-            return Poll::Pending;
+            return None;
         };
         let since = match self.awaited {
             Some((before, since)) if before == awaited => since,
             _ => Instant::now(),
         };
         self.awaited = Some((awaited, since));
-        let end = since
-            + match awaited {
-                Awaited::Request => self.limits.request,
-                Awaited::Header => self.limits.header,
-            };
-        if self.alarm.deadline() > end {
-            self.alarm.as_mut().reset(end);
+        let limit = if awaited.header {
+            self.limits.header
+        } else {
+            self.limits.request
+        };
+        Some(since + limit)
+    }
+}
+
+impl Future for Watch {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        let end = this.end();
+        if let Some(end) = end
+            && this.alarm.deadline() > end
+        {
+            this.alarm.as_mut().reset(end);
         }
-        while self.alarm.as_mut().poll(context).is_ready() {
-            if Instant::now() >= end {
-                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        while this.alarm.as_mut().poll(context).is_ready() {
+            let now = Instant::now();
+            if end.is_some_and(|end| now >= end) {
+                return Poll::Ready(());
             }
-            self.alarm.as_mut().reset(end);
+            // Whoever is busy may be done without anybody hearing of it here: it is looked again.
+            let next = end.unwrap_or(now + this.limits.request);
+            this.alarm.as_mut().reset(next);
         }
         Poll::Pending
+    }
+}
+
+/// A stream that notes when a request begins, and ends with an error when answers are not taken.
+pub(super) struct Patience<S> {
+    stream: S,
+    phase: Phase,
+    limits: Limits,
+    /// Runs from when the other side stopped taking octets until it has taken all there are.
+    stuck: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Patience<S> {
+    /// Waits no longer than that, as long as the other one is watched, too.
+    pub(super) fn new(stream: S, limits: Limits) -> (Self, Watch) {
+        let phase = Phase::default();
+        let watch = Watch {
+            phase: phase.clone(),
+            limits,
+            awaited: None,
+            alarm: Box::pin(sleep_until(Instant::now() + limits.request)),
+        };
+        let patience = Self {
+            stream,
+            phase,
+            limits,
+            stuck: None,
+        };
+        (patience, watch)
     }
 
     /// What became of a write, unless the other side has taken too long: over all of what was written, or
@@ -189,16 +223,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
         let this = &mut *self;
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.stream).poll_read(context, buffer);
-        match polled {
-            Poll::Ready(Ok(())) => {
-                if buffer.filled().len() > before && this.phase.begins() {
-                    this.awaited = None;
-                }
-                Poll::Ready(Ok(()))
-            }
-            Poll::Pending => this.wait(context),
-            other @ Poll::Ready(Err(_)) => other,
+        if buffer.filled().len() > before {
+            this.phase.begins();
         }
+        polled
     }
 }
 
@@ -241,6 +269,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::server::conn::http1;
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::time::timeout;
 
@@ -249,9 +280,32 @@ mod tests {
     const LIMIT: Duration = Duration::from_millis(50);
     const LONG: Duration = Duration::from_millis(200);
 
-    fn pair() -> (DuplexStream, Patience<DuplexStream>) {
+    /// A connection and whoever watches it.
+    struct Watched {
+        stream: Patience<DuplexStream>,
+        watch: Watch,
+    }
+
+    impl Watched {
+        /// What is read, unless it was waited for too long.
+        async fn read(&mut self) -> io::Result<usize> {
+            let mut octets = [0; 16];
+            tokio::select! {
+                biased;
+                read = self.stream.read(&mut octets) => read,
+                () = &mut self.watch => Err(io::ErrorKind::TimedOut.into()),
+            }
+        }
+    }
+
+    fn pair() -> (DuplexStream, Watched) {
+        watched(limits(LIMIT))
+    }
+
+    fn watched(limits: Limits) -> (DuplexStream, Watched) {
         let (client, server) = duplex(64);
-        (client, Patience::new(server, limits(LIMIT)))
+        let (stream, watch) = Patience::new(server, limits);
+        (client, Watched { stream, watch })
     }
 
     fn limits(header: Duration) -> Limits {
@@ -262,8 +316,8 @@ mod tests {
     }
 
     /// What a reader finds within a time that is longer than the limit; none if it still waits.
-    async fn read(stream: &mut Patience<DuplexStream>) -> Option<io::Result<usize>> {
-        timeout(LONG, stream.read(&mut [0; 16])).await.ok()
+    async fn read(watched: &mut Watched) -> Option<io::Result<usize>> {
+        timeout(LONG, watched.read()).await.ok()
     }
 
     #[tokio::test]
@@ -303,7 +357,7 @@ mod tests {
         assert!(read(&mut stream).await.is_none(), "idle");
         client.write_all(b"POST").await.expect("room");
         assert_eq!(read(&mut stream).await.expect("at once").expect("read"), 4);
-        let phase = stream.phase();
+        let phase = stream.stream.phase();
         let busy = phase.header_read();
         assert!(read(&mut stream).await.is_none(), "busy");
         client.write_all(b"body").await.expect("room");
@@ -321,12 +375,11 @@ mod tests {
 
     #[tokio::test]
     async fn the_next_request_is_not_waited_for_for_ever() {
-        let (mut client, server) = duplex(64);
         let limits = Limits {
             request: LIMIT * 2,
             header: LIMIT * 6,
         };
-        let mut stream = Patience::new(server, limits);
+        let (mut client, mut stream) = watched(limits);
         for _ in 0..3 {
             // A header in two parts, and an answer that takes longer than anybody may be idle.
             for part in [b"GE", b"T "] {
@@ -335,16 +388,74 @@ mod tests {
                 let found = read(&mut stream).await.expect("in time").expect("read");
                 assert_eq!(found, 2);
             }
-            let busy = stream.phase().header_read();
+            let busy = stream.stream.phase().header_read();
             tokio::time::sleep(LIMIT * 3).await;
             drop(busy);
         }
         let began = Instant::now();
-        let late = timeout(LONG * 5, stream.read(&mut [0; 16])).await;
+        let late = timeout(LONG * 5, stream.read()).await;
         let late = late.expect("it ends").expect_err("too late");
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
         let took = began.elapsed();
         assert!(took >= limits.request && took < LIMIT * 4, "{took:?}");
+    }
+
+    /// hyper reads when it likes: whoever has been answered and asks nothing more is idle all the same.
+    #[tokio::test]
+    async fn who_was_answered_is_idle_whether_or_not_anybody_reads() {
+        let limits = Limits {
+            request: LIMIT * 2,
+            header: LIMIT,
+        };
+        for half_close in [true, false] {
+            for (waits, takes) in [(0, 0), (0, 5), (1, 0), (1, 1), (1, 5)] {
+                let (mut client, server) = duplex(1024);
+                let (stream, watch) = Patience::new(server, limits);
+                let phase = stream.phase();
+                let service = service_fn(move |_| {
+                    let busy = phase.header_read();
+                    async move {
+                        tokio::time::sleep(LIMIT * takes).await;
+                        drop(busy);
+                        let body = http_body_util::Full::new(bytes::Bytes::from_static(b"ok"));
+                        Ok::<_, std::convert::Infallible>(http::Response::new(body))
+                    }
+                });
+                let ask = async |client: &mut DuplexStream| {
+                    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+                    client.write_all(request).await.expect("room");
+                };
+                if waits == 0 {
+                    // It is there before anybody looks.
+                    ask(&mut client).await;
+                }
+                let connection = http1::Builder::new()
+                    .header_read_timeout(None)
+                    .half_close(half_close)
+                    .serve_connection(TokioIo::new(stream), service);
+                let serving = tokio::spawn(async move {
+                    tokio::select! {
+                        biased;
+                        _ = connection => false,
+                        () = watch => true,
+                    }
+                });
+                if waits > 0 {
+                    tokio::time::sleep(LIMIT * waits).await;
+                    ask(&mut client).await;
+                }
+                let mut answer = Vec::new();
+                while !answer.ends_with(b"ok") {
+                    assert_ne!(client.read_buf(&mut answer).await.expect("an answer"), 0);
+                }
+                let began = Instant::now();
+                let late = timeout(limits.request * 5, serving).await;
+                assert!(late.expect("it ends").expect("no panic"));
+                let took = began.elapsed();
+                let limit = limits.request;
+                assert!(took + LIMIT / 5 >= limit && took < limit * 2, "{took:?}");
+            }
+        }
     }
 
     #[tokio::test]
@@ -361,7 +472,7 @@ mod tests {
     async fn who_does_not_read_is_not_written_to_for_ever() {
         let (mut reader, stream) = tokio::io::duplex(4);
         let limit = Duration::from_millis(50);
-        let mut patience = Patience::new(stream, limits(limit));
+        let (mut patience, _) = Patience::new(stream, limits(limit));
         patience.write_all(b"1234").await.expect("there is room");
         let waited = patience.write_all(b"5").await.map_err(|e| e.kind());
         assert_eq!(waited, Err(io::ErrorKind::TimedOut));
@@ -381,7 +492,7 @@ mod tests {
     async fn what_is_passed_on_goes_on_while_it_is_taken() {
         let (mut reader, stream) = tokio::io::duplex(4);
         let limit = Duration::from_millis(50);
-        let mut patience = Patience::new(stream, limits(limit));
+        let (mut patience, _) = Patience::new(stream, limits(limit));
         let busy = patience.phase().header_read();
         busy.passes();
         let written = tokio::spawn(async move {

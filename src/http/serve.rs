@@ -111,7 +111,7 @@ async fn connection<S>(site: Arc<Site>, stream: S, peer: Peer, mut stop: watch::
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let stream = Patience::new(stream, LIMITS);
+    let (stream, watch) = Patience::new(stream, LIMITS);
     let phase = stream.phase();
     let limit = site.max_header_bytes;
     let observer = Arc::clone(&site);
@@ -129,7 +129,7 @@ where
     });
     // It takes a hundred header lines: its own limit, for which it has room ready, as it has not for one that is set.
     let connection = http1::Builder::new()
-        // `Patience` sees to that.
+        // That is watched, below.
         .header_read_timeout(None)
         .max_buf_size(limit.max(8 * 1024))
         // What is begun here is done soon, whether or not somebody still waits for it, and to look out for their going
@@ -138,12 +138,22 @@ where
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
+    let served = async {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = told_to_stop(&mut stop) => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        }
+    };
     let ended = tokio::select! {
         biased;
-        ended = connection.as_mut() => ended,
-        () = told_to_stop(&mut stop) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        ended = served => ended,
+        () = watch => {
+            tracing::debug!(peer = whom(peer), "a connection ended: nothing came in time");
+            return;
         }
     };
     if let Err(error) = ended {

@@ -5,12 +5,17 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-/// The clock of the server that is connected to, seen from here. It is never ahead of the real one, as long as nobody
-/// sets that back.
+/// By how much less than ours the other clock may advance: one part in this many. Clocks of computers are better than that.
+const DRIFT: i64 = 2_000;
+
+/// The clock of the server that is connected to, seen from here. It is never ahead of the real one, as long as that
+/// goes on as clocks do: one that was set back, or stood still, is known when it is asked next.
 pub(super) struct Clock {
     began: Instant,
-    /// What to add to the microseconds since then.
+    /// What to add to the microseconds since then, at least.
     ahead: AtomicI64,
+    /// When that was known, in microseconds since then.
+    known: AtomicI64,
 }
 
 impl Clock {
@@ -19,22 +24,31 @@ impl Clock {
         Self {
             began: Instant::now(),
             ahead: AtomicI64::new(i64::MIN / 2),
+            known: AtomicI64::new(0),
         }
     }
 
     /// Another server's clock said that, in microseconds since 1970, before it was answered at that moment.
     pub(super) fn begin(&self, time: i64, answered: Instant) {
-        let least = time.saturating_sub(self.at(answered));
-        self.ahead.store(least, Ordering::Relaxed);
+        let now = self.at(answered);
+        self.know(time.saturating_sub(now), now);
     }
 
     /// The clock said that between these two moments.
     pub(super) fn correct(&self, time: i64, asked: Instant, answered: Instant) {
-        let least = time.saturating_sub(self.at(answered));
+        let now = self.at(answered);
+        let least = time.saturating_sub(now);
         let most = time.saturating_sub(self.at(asked)).max(least);
-        // The better of all that was ever known, as long as the two clocks go alike.
-        let ahead = self.ahead.load(Ordering::Relaxed).clamp(least, most);
+        // What was known before may be better, if a little less so as time goes by.
+        let since = now.saturating_sub(self.known.load(Ordering::Relaxed));
+        let before = self.ahead.load(Ordering::Relaxed);
+        let before = before.saturating_sub(since.max(0) / DRIFT);
+        self.know(before.clamp(least, most), now);
+    }
+
+    fn know(&self, ahead: i64, now: i64) {
         self.ahead.store(ahead, Ordering::Relaxed);
+        self.known.store(now, Ordering::Relaxed);
     }
 
     /// What it will say so long from now, in milliseconds since 1970.
@@ -69,14 +83,38 @@ mod tests {
         assert_eq!(ahead(), NOON - 30 * MILLISECOND);
         let said = |from: u64, when: i64, to: u64| {
             clock.correct(NOON + when * MILLISECOND, at(&clock, from), at(&clock, to));
-            (ahead() - NOON) / MILLISECOND
+            ahead() - NOON
         };
-        assert_eq!(said(100, 103, 105), -2, "sooner said, better known");
-        assert_eq!(said(200, 210, 290), -2, "later said, known no worse");
-        assert_eq!(said(300, 2_301, 302), 1_999, "it was put forward");
-        assert_eq!(said(400, 399, 401), -1, "and back");
+        assert_eq!(said(100, 103, 105), -2_000, "sooner said, better known");
+        assert_eq!(
+            said(200, 210, 305),
+            -2_100,
+            "later said, known hardly worse"
+        );
+        assert_eq!(said(400, 2_401, 402), 1_999_000, "it was put forward");
+        assert_eq!(said(500, 499, 501), -1_000, "and back");
         clock.begin(NOON, at(&clock, 500));
         assert_eq!(ahead(), NOON - 500 * MILLISECOND, "another server's");
+    }
+
+    /// By no more than what is allowed for.
+    #[test]
+    fn a_clock_that_goes_slow_is_never_thought_ahead() {
+        let clock = Clock::new();
+        let real = |now: i64| NOON + now - now / (DRIFT + 1);
+        clock.begin(real(0), at(&clock, 0));
+        for beat in 1..100_u64 {
+            // Its answer takes much longer than the question, or the other way round.
+            let (there, back) = if beat % 2 == 0 { (1, 80) } else { (80, 1) };
+            let asked = beat * 250;
+            let said = real(i64::try_from((asked + there) * 1000).expect("it fits"));
+            let answered = at(&clock, asked + there + back);
+            clock.correct(said, at(&clock, asked), answered);
+            let now = clock.at(answered);
+            let thought = now + clock.ahead.load(Ordering::Relaxed);
+            assert!(thought <= real(now), "{}", thought - real(now));
+            assert!(thought > real(now) - 2_000, "{}", thought - real(now));
+        }
     }
 
     #[test]

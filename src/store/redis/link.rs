@@ -31,9 +31,12 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// How long a failed attempt to connect answers for those who come after it, so that a Redis that
 /// is down is not asked once for every request.
 const PAUSE: Duration = Duration::from_millis(200);
-/// How long a connection is kept on which Redis does not tell of changes, though it was to: whoever may not ask to be
-/// told may be allowed to meanwhile.
+/// How long until one is tried again on which Redis tells of changes, where it did not: whoever may not ask to be told
+/// may be allowed to meanwhile.
 const AGAIN: Duration = Duration::from_secs(60);
+/// How soon what is asked is to be begun, so that its answer is in time.
+const HEARD: Duration = Duration::from_millis(750);
+const _: () = assert!(HEARD.as_millis() < ANSWER.as_millis());
 /// How many commands may wait to be sent; more wait for their turn.
 const BUFFER: usize = 1024;
 
@@ -129,14 +132,14 @@ impl Link {
         refusal.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The last millisecond since 1970, by the clock of whoever is connected to, in which somebody waits for the answer to
-    /// what is asked now.
+    /// The last millisecond since 1970, by the clock of whoever is connected to, in which what is asked now may be begun:
+    /// after it the answer might find nobody who waits.
     pub(super) async fn deadline(self: &Arc<Self>) -> RedisResult<i64> {
         // Whoever is connected to is asked for the time first.
         if self.current().is_none() {
             self.connection().await?;
         }
-        Ok(self.clock.after(ANSWER))
+        Ok(self.clock.after(HEARD))
     }
 
     /// Sends `count` commands once, together, and awaits their answers.
@@ -195,10 +198,38 @@ impl Link {
                 Ok(false) | Err(_) => self.drop_connection(open.number),
             }
         }
-        if open.ear.is_none() && self.copying.is_some() && open.made.elapsed() > AGAIN {
-            self.drop_connection(open.number);
+        if let Some(copying) = &self.copying
+            && open.ear.is_none()
+            && open.made.elapsed() > AGAIN
+        {
+            self.change_over(copying, open).await;
         }
         is_there
+    }
+
+    /// Goes on with a connection on which Redis tells of changes, if it does by now, else with the one there is.
+    async fn change_over(self: &Arc<Self>, copying: &Copying, mut open: Open) {
+        let before = open.number;
+        let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+        let told = self.connect_to_be_told(copying, &config(), number).await;
+        open.made = Instant::now();
+        let is_told = told.is_ok();
+        if let Ok((connection, ear)) = told {
+            open.number = number;
+            open.connection = connection;
+            open.ear = ear;
+        }
+        {
+            let mut current = self.current();
+            if current.as_ref().is_none_or(|open| open.number != before) {
+                return;
+            }
+            *current = Some(open);
+        }
+        if is_told {
+            copying.note(None);
+            self.disown();
+        }
     }
 
     async fn connection(self: &Arc<Self>) -> RedisResult<Open> {
@@ -243,11 +274,7 @@ impl Link {
         self: &Arc<Self>,
         number: u64,
     ) -> RedisResult<(MultiplexedConnection, Option<Ear>)> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT))
-            // What takes too long is given up in one place: `within`.
-            .set_response_timeout(None)
-            .set_pipeline_buffer_size(BUFFER);
+        let config = config();
         if let Some(copying) = &self.copying {
             let refused = match self.connect_to_be_told(copying, &config, number).await {
                 Ok(told) => {
@@ -344,6 +371,14 @@ impl Link {
             copies.disown();
         }
     }
+}
+
+fn config() -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        // What takes too long is given up in one place: `within`.
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(BUFFER)
 }
 
 impl Copying {
