@@ -198,17 +198,18 @@ impl Link {
                 Ok(false) | Err(_) => self.drop_connection(open.number),
             }
         }
-        if let Some(copying) = &self.copying
-            && open.ear.is_none()
-            && open.made.elapsed() > AGAIN
-        {
-            self.change_over(copying, open).await;
-        }
         is_there
     }
 
-    /// Goes on with a connection on which Redis tells of changes, if it does by now, else with the one there is.
-    async fn change_over(self: &Arc<Self>, copying: &Copying, mut open: Open) {
+    /// Goes on with a connection on which Redis tells of changes, if it does by now, else with the one there is. To be
+    /// called where connections live.
+    pub(super) async fn change_over(self: &Arc<Self>) {
+        let (Some(copying), Some(mut open)) = (&self.copying, self.current().clone()) else {
+            return;
+        };
+        if open.ear.is_some() || open.made.elapsed() <= AGAIN {
+            return;
+        }
         let before = open.number;
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let told = self.connect_to_be_told(copying, &config(), number).await;

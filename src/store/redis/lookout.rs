@@ -45,6 +45,7 @@ async fn look(client: Client, link: Arc<Link>) {
                 beat.await
             }
         };
+        link.change_over().await;
         // Where the connection itself does not tell of its end, another does.
         if is_there && !link.is_told() && silence.0.is_none() {
             silence = Silence::of(&client).await;
