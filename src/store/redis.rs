@@ -15,6 +15,7 @@ mod command;
 mod copies;
 mod faults;
 mod gather;
+mod lane;
 mod link;
 mod lookout;
 mod probe;

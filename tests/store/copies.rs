@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(1);
     clippy::option_option,
     reason = "nothing at hand is not that there is nothing"
 )]
-fn at_hand(store: &dyn Store, key: &Key) -> Option<Option<String>> {
+pub(crate) fn at_hand(store: &dyn Store, key: &Key) -> Option<Option<String>> {
     let found = store.at_hand(std::slice::from_ref(key), NOW)?;
     let value = |value: &Vec<u8>| String::from_utf8(value.clone()).expect("tests store text");
     Some(found[0].as_ref().map(|record| value(&record.value)))
@@ -32,7 +32,7 @@ async fn copy(store: &dyn Store, key: &Key) {
 }
 
 /// Reads that record until it stays at hand: the connection on which Redis tells of changes is made meanwhile.
-async fn copied(store: &dyn Store, key: &Key) -> Option<String> {
+pub(crate) async fn copied(store: &dyn Store, key: &Key) -> Option<String> {
     let began = Instant::now();
     loop {
         // Whoever asks while a connection ends may have no answer.
@@ -45,7 +45,7 @@ async fn copied(store: &dyn Store, key: &Key) -> Option<String> {
     }
 }
 
-async fn until_gone(store: &dyn Store, key: &Key, stale: Option<&str>) -> Duration {
+pub(crate) async fn until_gone(store: &dyn Store, key: &Key, stale: Option<&str>) -> Duration {
     let began = Instant::now();
     while at_hand(store, key).is_some_and(|found| found.as_deref() == stale) {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -162,7 +162,7 @@ async fn copies_are_never_behind_what_was_done_here() {
 }
 
 /// Between a store and its Redis: hands on to the server at that port, which may become another.
-async fn name_of(target: Arc<AtomicU16>) -> u16 {
+pub(crate) async fn name_of(target: Arc<AtomicU16>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await;
     let listener = listener.expect("a port is free");
     let port = listener.local_addr().expect("it has an address").port();

@@ -3,6 +3,7 @@
 mod contract;
 mod copies;
 mod file;
+mod lanes;
 mod redis;
 #[path = "../support/mod.rs"]
 mod support;

@@ -14,7 +14,7 @@ use crate::support::redis_server::{RedisServer, free_port};
 use crate::{NOW, await_ready, cause, key, open, put, raw, record, token, told, value};
 
 /// How many connections the server has had.
-fn connections(raw: &mut redis::Connection) -> u64 {
+pub(crate) fn connections(raw: &mut redis::Connection) -> u64 {
     let info: String = redis::cmd("INFO")
         .arg("stats")
         .query(raw)

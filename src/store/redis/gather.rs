@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::command::caching;
 use super::faults::unanswered;
+use super::lane::Lane;
 use super::link::Link;
 
 /// How many are sent together. The answers of a hundred would come only with the last one, and who waits for them and
@@ -21,6 +22,8 @@ struct Batch {
     commands: Pipeline,
     /// How many there are, with those that nobody waits for.
     count: usize,
+    /// Whether Redis is to tell of changes to what one of them reads.
+    told: bool,
     waiting: Vec<Waiting>,
 }
 
@@ -38,13 +41,18 @@ pub(super) struct Answer {
     pub(super) told: bool,
 }
 
-/// What waits to be sent.
-type Lot = Mutex<Vec<Batch>>;
+/// What a thread has of its own.
+struct Own {
+    /// What waits to be sent.
+    lot: Mutex<Vec<Batch>>,
+    /// None for the one that has the link.
+    lane: Option<Arc<Lane>>,
+}
 
 /// Gathers commands until those who are at work have all had their say.
 pub(super) struct Gather {
     link: Arc<Link>,
-    lots: ThreadLocal<Arc<Lot>>,
+    owns: ThreadLocal<Arc<Own>>,
 }
 
 impl Gather {
@@ -52,7 +60,7 @@ impl Gather {
     pub(super) fn new(link: Arc<Link>) -> Self {
         Self {
             link,
-            lots: ThreadLocal::new(),
+            owns: ThreadLocal::new(),
         }
     }
 
@@ -72,20 +80,20 @@ impl Gather {
 
     /// Adds to the lot of this thread, and has it sent where that is not under way.
     fn add(&self, command: Cmd, waiting: Waiting) {
-        let lot = self.lots.get_or_default();
-        let mut batches = locked(lot);
+        let own = self.owns.get_or(|| Own::of(&self.link));
+        let mut batches = own.batches();
         if batches.is_empty() {
-            let (lot, link) = (Arc::clone(lot), Arc::clone(&self.link));
+            let (own, link) = (Arc::clone(own), Arc::clone(&self.link));
             tokio::spawn(async move {
                 // Everybody who can go on now does so first.
                 tokio::task::yield_now().await;
-                let mut batches = std::mem::take(&mut *locked(&lot));
+                let mut batches = std::mem::take(&mut *own.batches());
                 let last = batches.pop();
                 for batch in batches {
-                    tokio::spawn(send(Arc::clone(&link), batch));
+                    tokio::spawn(send(Arc::clone(&link), Arc::clone(&own), batch));
                 }
                 if let Some(batch) = last {
-                    send(link, batch).await;
+                    send(link, own, batch).await;
                 }
             });
         }
@@ -100,11 +108,26 @@ impl Gather {
     }
 }
 
+impl Own {
+    /// Of the calling thread.
+    fn of(link: &Link) -> Arc<Self> {
+        let lane = (!link.is_at_home()).then(Arc::default);
+        let lot = Mutex::default();
+        Arc::new(Self { lot, lane })
+    }
+
+    fn batches(&self) -> MutexGuard<'_, Vec<Batch>> {
+        // Nothing panics while this is locked.
+        self.lot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Batch {
     fn new() -> Self {
         Self {
             commands: Pipeline::with_capacity(AT_ONCE),
             count: 0,
+            told: false,
             waiting: Vec::with_capacity(AT_ONCE),
         }
     }
@@ -114,6 +137,7 @@ impl Batch {
             // Nothing comes between the two.
             self.commands.add_command(caching());
             self.count += 1;
+            self.told = true;
         }
         self.commands.add_command(command);
         self.count += 1;
@@ -121,14 +145,11 @@ impl Batch {
     }
 }
 
-fn locked(lot: &Lot) -> MutexGuard<'_, Vec<Batch>> {
-    // Nothing panics while this is locked.
-    lot.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Sends them together, and gives each its answer.
-async fn send(link: Arc<Link>, batch: Batch) {
-    match link.ask(&batch.commands, batch.count).await {
+async fn send(link: Arc<Link>, own: Arc<Own>, batch: Batch) {
+    // It tells over the link alone.
+    let lane = own.lane.as_ref().filter(|_| !batch.told);
+    match link.ask(&batch.commands, batch.count, lane).await {
         Ok(all) => {
             let mut all = all.into_iter();
             for Waiting { told, answers } in batch.waiting {

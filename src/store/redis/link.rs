@@ -1,7 +1,8 @@
 //! One connection to Redis, shared by all requests, and made again when it fails. Where copies are kept it is also the
 //! one on which Redis tells of changes (`CLIENT TRACKING` in RESP3): what is asked, what is written and what is told
 //! come over one connection from one server, in one order. With two, each could lead to a server of its own, and a
-//! change made over one would never be told over the other.
+//! change made over one would never be told over the other. What nobody is told of goes over a [`Lane`], where a thread has
+//! one to the same server.
 //!
 //! `redis::aio::ConnectionManager` is not used, because it keeps a failure for ever that is not one of
 //! input or output (a Redis that is loading its data, or whose password is put right later), and
@@ -24,7 +25,8 @@ use super::clock::Clock;
 use super::command::unprefixed;
 use super::copies::Copies;
 use super::faults::{ANSWER, cause, condemns, is_lasting, unanswered, within};
-use super::probe::{Ear, PROBED, Probed, probe};
+use super::lane::{End, Lane};
+use super::probe::{Ear, PROBED, Probed, is_same, probe};
 
 /// How long making a connection may take, greeting included.
 const CONNECT: Duration = Duration::from_secs(1);
@@ -148,17 +150,25 @@ impl Link {
         pipeline: &Pipeline,
         count: usize,
     ) -> RedisResult<Vec<Value>> {
-        self.ask(pipeline, count).await?.into_iter().collect()
+        self.ask(pipeline, count, None).await?.into_iter().collect()
     }
 
-    /// The same, where each answer may be an error of its own.
+    /// The same, where each answer may be an error of its own; over that lane if it is open.
     pub(super) async fn ask(
         self: &Arc<Self>,
         commands: &Pipeline,
         count: usize,
+        lane: Option<&Arc<Lane>>,
     ) -> RedisResult<Vec<RedisResult<Value>>> {
         let mut open = self.connection().await?;
+        // Where the end of a connection is not heard of, another would cost somebody an answer whenever it ends.
+        if let Some(lane) = lane.filter(|_| open.ear.is_some())
+            && let Some(connection) = lane.beside(self, open.number)
+        {
+            open.connection = connection;
+        }
         let answers = within(open.connection.send_packed_commands(commands, 0, count)).await;
+        // Whichever it was: both lead to the same server.
         let answers = self.keep_or_drop(open.number, answers)?;
         let extracted = answers.into_iter().map(Value::extract_error);
         let kept = extracted.map(|answer| self.keep_or_drop(open.number, answer));
@@ -230,6 +240,39 @@ impl Link {
         if is_told {
             copying.note(None);
             self.disown();
+        }
+    }
+
+    /// Whether connections live in the runtime of whoever calls.
+    pub(super) fn is_at_home(&self) -> bool {
+        Handle::current().id() == self.home.id()
+    }
+
+    /// Makes a connection beside that one, to the same server, in the runtime of whoever calls. Its end is noted when it
+    /// comes.
+    pub(super) async fn another(
+        &self,
+        number: u64,
+        end: End,
+    ) -> RedisResult<MultiplexedConnection> {
+        let copying = self.copying.as_ref().ok_or_else(unanswered)?;
+        let pushed = move |push: PushInfo| {
+            if matches!(push.kind, PushKind::Disconnection) {
+                end.note();
+            }
+            Ok::<(), Infallible>(())
+        };
+        let config = config().set_push_sender(pushed);
+        let client = &copying.client;
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        let mut another = within(connecting).await?;
+        let current = self.current().clone();
+        let beside = current.filter(|open| open.number == number);
+        let mut open = beside.ok_or_else(unanswered)?;
+        if is_same(&mut another, &mut open.connection).await? {
+            Ok(another)
+        } else {
+            Err((ErrorKind::Client, "its address leads to several servers").into())
         }
     }
 

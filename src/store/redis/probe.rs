@@ -1,6 +1,7 @@
 //! Whether Redis takes writes, and tells of them, tried with a key that is no record: so that nobody trusts in being told
 //! who is not.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,6 +26,22 @@ fn read() -> Cmd {
     let mut get = cmd("GET");
     get.arg(PROBED);
     get
+}
+
+/// Whether both connections lead to the same server: what is written over the one is read over the other, at once, and
+/// under a name that nobody else gives it.
+pub(super) async fn is_same(
+    one: &mut MultiplexedConnection,
+    other: &mut MultiplexedConnection,
+) -> RedisResult<bool> {
+    let name = format!("{PROBED}:{:x}", RandomState::new().hash_one(PROBED));
+    let (mut set, mut get) = (cmd("SET"), cmd("GET"));
+    set.arg(&name).arg(1).arg("PX").arg(1000);
+    get.arg(&name);
+    let written = within(one.req_packed_command(&set)).await?;
+    written.extract_error()?;
+    let found = within(other.req_packed_command(&get)).await?;
+    Ok(matches!(found, Value::BulkString(_)))
 }
 
 /// How often Redis has told of a change to [`PROBED`] on a connection.

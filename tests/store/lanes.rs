@@ -1,0 +1,239 @@
+//! Threads that have a connection to Redis of their own, beside the one on which Redis tells of changes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use certbound::record::{Changes, Key};
+use certbound::store::{Store, StoreError};
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::copies::{at_hand, copied, name_of, until_gone};
+use crate::redis::connections as connections_so_far;
+use crate::support::redis_server::{RedisServer, free_port};
+use crate::{NOW, open, put, raw, record, token, told, value};
+
+/// How long anything may take here.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A thread with a runtime of its own, as those are that serve connections.
+struct Thread {
+    runtime: Handle,
+    end: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    fn start() -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.expect("there is room for one more");
+        let handle = runtime.handle().clone();
+        let (end, ended) = oneshot::channel();
+        let thread = thread::spawn(move || drop(runtime.block_on(ended)));
+        Self {
+            runtime: handle,
+            end: Some(end),
+            thread: Some(thread),
+        }
+    }
+
+    async fn commit(&self, store: &Arc<dyn Store>, changes: Changes) -> Result<(), StoreError> {
+        let store = Arc::clone(store);
+        let committing = async move { store.commit(&changes, NOW).await };
+        let committed = self.runtime.spawn(committing);
+        committed.await.expect("it does not panic")
+    }
+
+    async fn put(&self, store: &Arc<dyn Store>, key: &Key) -> Result<(), StoreError> {
+        let changes = Changes::none().put(key.clone(), record("x", 600));
+        self.commit(store, changes).await
+    }
+
+    /// Writes until that goes over a connection of its own, which is none of those, and gives its number. The store's
+    /// first connection is the link.
+    async fn lane(
+        &self,
+        store: &Arc<dyn Store>,
+        raw: &mut redis::Connection,
+        others: &[i64],
+    ) -> i64 {
+        let began = Instant::now();
+        loop {
+            let put = self.put(store, &token("again")).await;
+            assert_eq!(put, Ok(()));
+            let all = connections(raw);
+            let mut beside = all.iter().skip(1);
+            let own = beside.find(|(number, last)| *last == "set" && !others.contains(number));
+            if let Some((number, _)) = own {
+                return *number;
+            }
+            assert!(began.elapsed() < PATIENCE, "it has none of its own");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(ended.is_some_and(|ended| ended.is_ok()));
+    }
+}
+
+/// What came last over each connection but this one.
+fn connections(raw: &mut redis::Connection) -> BTreeMap<i64, String> {
+    let me: i64 = redis::cmd("CLIENT")
+        .arg("ID")
+        .query(raw)
+        .expect("it answers");
+    let list: String = redis::cmd("CLIENT")
+        .arg("LIST")
+        .query(raw)
+        .expect("it answers");
+    let one = |line: &str| {
+        let field = |name: &str| {
+            let mut fields = line.split(' ').filter_map(|field| field.split_once('='));
+            let found = fields.find(|(found, _)| *found == name);
+            found.expect("Redis tells it").1.to_owned()
+        };
+        let number = field("id").parse().expect("a number");
+        (number, field("cmd"))
+    };
+    let all = list.lines().map(one);
+    all.filter(|(number, _)| *number != me).collect()
+}
+
+/// Once something was written from here there is one connection, and that it keeps.
+async fn open_here(url: &str) -> Arc<dyn Store> {
+    let store = open(url).await;
+    put(&*store, &token("here"), record("x", 600)).await;
+    store
+}
+
+#[tokio::test]
+async fn a_thread_beside_writes_over_a_connection_of_its_own() {
+    let server = RedisServer::start(&[]);
+    let store = open_here(&server.url()).await;
+    let mut raw = raw(&server);
+    assert_eq!(
+        connections(&mut raw).len(),
+        1,
+        "nobody here needs a second one"
+    );
+    let (one, two) = (Thread::start(), Thread::start());
+    let first = one.lane(&store, &mut raw, &[]).await;
+    two.lane(&store, &mut raw, &[first]).await;
+    assert_eq!(connections(&mut raw).len(), 3);
+    // What is written there is read here, and at hand nowhere any more.
+    let name = token("there");
+    assert_eq!(one.put(&store, &name).await, Ok(()));
+    assert_eq!(copied(&*store, &name).await.as_deref(), Some("x"));
+    let delete = Changes::none().delete(name.clone());
+    assert_eq!(one.commit(&store, delete).await, Ok(()));
+    assert_ne!(at_hand(&*store, &name), Some(Some("x".into())));
+    assert_eq!(value(&*store, &name, NOW).await, None);
+    assert_eq!(connections(&mut raw)[&first], "del");
+}
+
+/// Whatever a thread copies it reads where Redis tells of changes.
+#[tokio::test]
+async fn what_a_thread_beside_copies_ends_when_it_changes() {
+    let server = RedisServer::start(&[]);
+    let (store, other) = (
+        open_here(&server.url()).await,
+        open_here(&server.url()).await,
+    );
+    let beside = Thread::start();
+    beside.lane(&store, &mut raw(&server), &[]).await;
+    let name = token("there");
+    put(&*other, &name, record("x", 600)).await;
+    let (reader, key) = (Arc::clone(&store), name.clone());
+    let reading = async move { copied(&*reader, &key).await };
+    let read = beside.runtime.spawn(reading).await;
+    assert_eq!(read.expect("it does not panic").as_deref(), Some("x"));
+    put(&*other, &name, record("y", 600)).await;
+    assert!(until_gone(&*store, &name, Some("x")).await < Duration::from_secs(1));
+}
+
+/// As a server does that has a limit for idle ones.
+#[tokio::test]
+async fn the_end_of_a_threads_connection_costs_nobody_an_answer() {
+    let server = RedisServer::start(&[]);
+    let store = open_here(&server.url()).await;
+    let beside = Thread::start();
+    let mut raw = raw(&server);
+    let name = token("kept");
+    put(&*store, &name, record("x", 600)).await;
+    copied(&*store, &name).await;
+    let link = *connections(&mut raw).keys().next().expect("one");
+    for _ in 0..3 {
+        let lane = beside.lane(&store, &mut raw, &[]).await;
+        told(&mut raw, &["CLIENT", "KILL", "ID", &lane.to_string()]);
+        // The kernel tells of it, and the thread is to hear.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        for number in 0..20 {
+            let put = beside.put(&store, &token(&number.to_string())).await;
+            assert_eq!(put, Ok(()), "{number}");
+            assert!(at_hand(&*store, &name).is_some(), "copies live on");
+            assert!(connections(&mut raw).contains_key(&link), "and the link");
+        }
+    }
+}
+
+/// A name that leads now to one server and now to another, both of which take writes.
+#[tokio::test]
+async fn a_threads_connection_leads_to_the_same_server_or_there_is_none() {
+    let (one, two) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let target = Arc::new(AtomicU16::new(one.port()));
+    let port = name_of(Arc::clone(&target)).await;
+    let store = open_here(&format!("redis://127.0.0.1:{port}")).await;
+    target.store(two.port(), Ordering::Relaxed);
+    let beside = Thread::start();
+    let mut other = raw(&two);
+    let before = connections_so_far(&mut other);
+    let began = Instant::now();
+    let mut after = 0;
+    while after < 20 {
+        let name = token(&format!("{:?}", began.elapsed()));
+        assert_eq!(beside.put(&store, &name).await, Ok(()));
+        assert_eq!(value(&*store, &name, NOW).await.as_deref(), Some("x"));
+        // One was made, and left.
+        let tried = connections_so_far(&mut other) > before && connections(&mut other).is_empty();
+        after += u8::from(tried);
+        assert!(began.elapsed() < PATIENCE, "none is tried");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let records: Vec<String> = redis::cmd("KEYS")
+        .arg("cb:at*")
+        .query(&mut other)
+        .expect("it answers");
+    assert!(records.is_empty(), "{records:?}");
+}
+
+/// What was Redis is Redis no more, and a thread finds it out over its own connection.
+#[tokio::test]
+async fn a_thread_leaves_a_server_that_takes_no_writes_for_all() {
+    let (one, two) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let target = Arc::new(AtomicU16::new(one.port()));
+    let port = name_of(Arc::clone(&target)).await;
+    let store = open_here(&format!("redis://127.0.0.1:{port}")).await;
+    let beside = Thread::start();
+    beside.lane(&store, &mut raw(&one), &[]).await;
+    target.store(two.port(), Ordering::Relaxed);
+    let nobody = free_port().to_string();
+    told(&mut raw(&one), &["REPLICAOF", "127.0.0.1", &nobody]);
+    let name = token("there");
+    let refused = beside.put(&store, &name).await;
+    assert!(
+        matches!(refused, Err(StoreError::Unavailable(_))),
+        "{refused:?}"
+    );
+    assert_eq!(beside.put(&store, &name).await, Ok(()));
+    assert_eq!(value(&*store, &name, NOW).await.as_deref(), Some("x"));
+    assert!(!connections(&mut raw(&two)).is_empty());
+    beside.lane(&store, &mut raw(&two), &[]).await;
+}
