@@ -4,6 +4,7 @@ mod check;
 mod completions;
 mod decision;
 mod demo;
+mod descriptors;
 mod explain;
 mod follow;
 mod gates;

@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::follow::{self, Watched};
-use super::{Ended, World, complain, load, logging, threads};
+use super::{Ended, World, complain, descriptors, load, logging, threads};
 use crate::config::{Finding, Settings};
 use crate::endpoint::gate::ForeignTokens;
 use crate::endpoint::metrics::Metrics;
@@ -65,6 +65,7 @@ async fn start(
     // From here on no signal does what the system would do by default.
     let signals =
         Signals::new().map_err(|error| vec![format!("signals cannot be received: {error}")])?;
+    let descriptors = descriptors::ask_for(&settings);
     let ready = Ready::new(&settings, world).await?;
     let group = settings.listen_group.as_ref().map(crate::config::Group::id);
     let mut listeners = Vec::new();
@@ -84,7 +85,7 @@ async fn start(
         .map_err(|error| vec![error.to_string()])?;
     // Only now is it certain that nothing keeps the server from starting, and that there is nothing
     // to say but this.
-    for finding in &findings {
+    for finding in findings.iter().chain(&descriptors) {
         tracing::warn!("{finding}");
     }
     let Signals {

@@ -310,3 +310,28 @@ fn connections_are_kept_and_pipelined_requests_answered_in_turn() {
     let text = String::from_utf8_lossy(&answer).into_owned();
     assert_eq!(text.matches("HTTP/1.1 200 OK").count(), 3);
 }
+
+/// Most systems allow 1,024 open files to whoever does not ask for more.
+#[test]
+fn as_many_files_are_asked_for_as_there_may_be_connections() {
+    let limits = |server: &Server| {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid()));
+        let limits = limits.expect("it runs");
+        let line = limits.lines().find(|line| line.starts_with("Max open"));
+        let numbers = line.expect("it is there").split_whitespace();
+        let numbers: Vec<u32> = numbers.filter_map(|word| word.parse().ok()).collect();
+        (numbers[0], numbers[1])
+    };
+    let thousand = || World::usual().flag("--max-connections", "1000");
+    let server = thousand().open_files(128, 2048).start();
+    assert_eq!(limits(&server), (1256, 2048));
+    assert!(!server.log().contains("max-connections"));
+
+    let server = thousand().open_files(2000, 2048).start();
+    assert_eq!(limits(&server), (2000, 2048), "what is enough is left");
+
+    let server = thousand().open_files(128, 400).start();
+    assert_eq!(limits(&server), (400, 400));
+    server.logs("1000 connections need 1256 file descriptors, and the system allows 400");
+    server.token("alice").with(&pki().alice).send().token();
+}

@@ -77,6 +77,7 @@ pub(crate) struct World {
     issuer: String,
     started: AtomicUsize,
     tcp: bool,
+    descriptors: Option<(u32, u32)>,
 }
 
 impl World {
@@ -90,6 +91,7 @@ impl World {
             issuer: ISSUER.to_owned(),
             started: AtomicUsize::new(0),
             tcp: false,
+            descriptors: None,
         }
     }
 
@@ -156,6 +158,12 @@ impl World {
         self
     }
 
+    /// The system allows that many open files, and those if they are asked for.
+    pub(crate) fn open_files(mut self, soft: u32, hard: u32) -> Self {
+        self.descriptors = Some((soft, hard));
+        self
+    }
+
     /// Listens on a loopback port and not on a socket.
     pub(crate) fn over_tcp(mut self) -> Self {
         self.tcp = true;
@@ -191,7 +199,17 @@ impl World {
         if !self.path("clients.json").exists() {
             self.write_clients(&self.clients);
         }
-        let mut program = Command::new(env!("CARGO_BIN_EXE_certbound"));
+        let certbound = env!("CARGO_BIN_EXE_certbound");
+        let mut program = match self.descriptors {
+            None => Command::new(certbound),
+            Some((soft, hard)) => {
+                let mut shell = Command::new("/bin/sh");
+                let limited =
+                    format!("ulimit -S -n {soft}; ulimit -H -n {hard}; exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited, certbound]);
+                shell
+            }
+        };
         program
             .current_dir(self.directory.path())
             .arg(command)
