@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 struct Thread {
     runtime: Handle,
     end: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    running: Option<JoinHandle<()>>,
 }
 
 impl Thread {
@@ -36,7 +36,7 @@ impl Thread {
         Self {
             runtime: handle,
             end: Some(end),
-            thread: Some(thread),
+            running: Some(thread),
         }
     }
 
@@ -79,7 +79,7 @@ impl Thread {
 impl Drop for Thread {
     fn drop(&mut self) {
         drop(self.end.take());
-        let ended = self.thread.take().map(JoinHandle::join);
+        let ended = self.running.take().map(JoinHandle::join);
         assert!(ended.is_some_and(|ended| ended.is_ok()));
     }
 }
