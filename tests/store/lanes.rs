@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use certbound::record::{Changes, Key};
 use certbound::store::{Store, StoreError};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
@@ -184,17 +186,133 @@ async fn the_end_of_a_threads_connection_costs_nobody_an_answer() {
     }
 }
 
+/// Whoever forgets connections that are idle tells nobody.
+#[tokio::test]
+async fn a_threads_connection_is_not_kept_at_rest() {
+    let server = RedisServer::start(&[]);
+    let store = open_here(&server.url()).await;
+    let beside = Thread::start();
+    let mut raw = raw(&server);
+    let lane = beside.lane(&store, &mut raw, &[]).await;
+    // Not as long as it is needed.
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(beside.put(&store, &token("again")).await, Ok(()));
+    }
+    assert!(connections(&mut raw).contains_key(&lane));
+    let rests = Instant::now();
+    while connections(&mut raw).contains_key(&lane) {
+        assert!(rests.elapsed() < PATIENCE, "it is kept");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(connections(&mut raw).len(), 1);
+    beside.lane(&store, &mut raw, &[]).await;
+}
+
+/// Also where nobody asks: its place with the server may be the one that the next link needs.
+#[tokio::test]
+async fn a_threads_connection_ends_with_the_link() {
+    let server = RedisServer::start(&[]);
+    let store = open_here(&server.url()).await;
+    let beside = Thread::start();
+    let mut raw = raw(&server);
+    let lane = beside.lane(&store, &mut raw, &[]).await;
+    let link = *connections(&mut raw).keys().next().expect("one");
+    told(&mut raw, &["CLIENT", "KILL", "ID", &link.to_string()]);
+    let began = Instant::now();
+    while connections(&mut raw).contains_key(&lane) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(
+        began.elapsed() < Duration::from_millis(500),
+        "before it rests"
+    );
+}
+
+/// What is wrong with one connection is not wrong with the server.
+#[tokio::test]
+async fn a_threads_connection_that_falls_silent_takes_no_other_along() {
+    let server = RedisServer::start(&[]);
+    let (silent, made) = (Arc::new(AtomicBool::new(false)), AtomicU16::new(0));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("it has one").port();
+    let (target, swallows) = (server.port(), Arc::clone(&silent));
+    // All but the first connection may be swallowed.
+    tokio::spawn(async move {
+        while let Ok((store, _)) = listener.accept().await {
+            let is_first = made.fetch_add(1, Ordering::Relaxed) == 0;
+            let server = TcpStream::connect(("127.0.0.1", target)).await;
+            let (mut asks, mut is_asked) = store.into_split();
+            let (mut answers, mut takes) = server.expect("it runs").into_split();
+            tokio::spawn(async move { tokio::io::copy(&mut answers, &mut is_asked).await });
+            let swallows = Arc::clone(&swallows);
+            tokio::spawn(async move {
+                let mut octets = [0; 4096];
+                while let Ok(read @ 1..) = asks.read(&mut octets).await {
+                    if is_first || !swallows.load(Ordering::Relaxed) {
+                        takes.write_all(&octets[..read]).await.expect("it runs");
+                    }
+                }
+            });
+        }
+    });
+    let store = open_here(&format!("redis://127.0.0.1:{port}")).await;
+    let beside = Thread::start();
+    let mut raw = raw(&server);
+    beside.lane(&store, &mut raw, &[]).await;
+    let name = token("kept");
+    put(&*store, &name, record("x", 600)).await;
+    copied(&*store, &name).await;
+    let link = *connections(&mut raw).keys().next().expect("one");
+    silent.store(true, Ordering::Relaxed);
+    let lost = beside.put(&store, &token("lost")).await;
+    assert!(matches!(lost, Err(StoreError::Unavailable(_))), "{lost:?}");
+    for _ in 0..20 {
+        assert_eq!(beside.put(&store, &token("found")).await, Ok(()));
+        assert!(at_hand(&*store, &name).is_some());
+    }
+    assert!(connections(&mut raw).contains_key(&link));
+}
+
 /// A name that leads now to one server and now to another, both of which take writes.
 #[tokio::test]
 async fn a_threads_connection_leads_to_the_same_server_or_there_is_none() {
     let (one, two) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    lead_to_two(&one, &two).await;
+}
+
+/// The same where what is written to the other is soon found in the first one, too.
+#[tokio::test]
+async fn a_threads_connection_leads_to_no_server_that_is_replicated() {
+    let (one, two) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let mut raw = raw(&one);
+    told(&mut raw, &["CONFIG", "SET", "replica-read-only", "no"]);
+    told(
+        &mut raw,
+        &["REPLICAOF", "127.0.0.1", &two.port().to_string()],
+    );
+    let began = Instant::now();
+    while !info(&mut raw, "replication").contains("master_link_status:up") {
+        assert!(began.elapsed() < PATIENCE * 4, "it does not replicate");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    lead_to_two(&one, &two).await;
+}
+
+fn info(raw: &mut redis::Connection, section: &str) -> String {
+    let info = redis::cmd("INFO").arg(section).query(raw);
+    info.expect("it answers")
+}
+
+async fn lead_to_two(one: &RedisServer, two: &RedisServer) {
     let target = Arc::new(AtomicU16::new(one.port()));
     let port = name_of(Arc::clone(&target)).await;
     let store = open_here(&format!("redis://127.0.0.1:{port}")).await;
     target.store(two.port(), Ordering::Relaxed);
     let beside = Thread::start();
-    let mut other = raw(&two);
+    let mut other = raw(two);
     let before = connections_so_far(&mut other);
+    let others = connections(&mut other).len();
     let began = Instant::now();
     let mut after = 0;
     while after < 20 {
@@ -202,7 +320,8 @@ async fn a_threads_connection_leads_to_the_same_server_or_there_is_none() {
         assert_eq!(beside.put(&store, &name).await, Ok(()));
         assert_eq!(value(&*store, &name, NOW).await.as_deref(), Some("x"));
         // One was made, and left.
-        let tried = connections_so_far(&mut other) > before && connections(&mut other).is_empty();
+        let tried =
+            connections_so_far(&mut other) > before && connections(&mut other).len() == others;
         after += u8::from(tried);
         assert!(began.elapsed() < PATIENCE, "none is tried");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -212,6 +331,38 @@ async fn a_threads_connection_leads_to_the_same_server_or_there_is_none() {
         .query(&mut other)
         .expect("it answers");
     assert!(records.is_empty(), "{records:?}");
+}
+
+/// A thread that had no time to hear of another link writes over that one all the same.
+#[tokio::test]
+async fn a_threads_connection_is_not_used_beside_another_link() {
+    let (one, two) = (RedisServer::start(&[]), RedisServer::start(&[]));
+    let target = Arc::new(AtomicU16::new(one.port()));
+    let port = name_of(Arc::clone(&target)).await;
+    let store = open_here(&format!("redis://127.0.0.1:{port}")).await;
+    let beside = Thread::start();
+    let mut raw = raw(&one);
+    beside.lane(&store, &mut raw, &[]).await;
+    let link = *connections(&mut raw).keys().next().expect("one");
+    target.store(two.port(), Ordering::Relaxed);
+    let (begins, begun) = oneshot::channel();
+    let name = token("there");
+    let (writer, key) = (Arc::clone(&store), name.clone());
+    let written = beside.runtime.spawn(async move {
+        begins.send(()).expect("somebody waits");
+        // Nothing else is done on this thread meanwhile.
+        thread::sleep(Duration::from_millis(500));
+        put(&*writer, &key, record("x", 600)).await;
+    });
+    begun.await.expect("it begins");
+    told(&mut raw, &["CLIENT", "KILL", "ID", &link.to_string()]);
+    let began = Instant::now();
+    while store.ready().await.is_err() {
+        assert!(began.elapsed() < PATIENCE);
+    }
+    assert_eq!(value(&*store, &token("here"), NOW).await, None, "elsewhere");
+    written.await.expect("it is written");
+    assert_eq!(value(&*store, &name, NOW).await.as_deref(), Some("x"));
 }
 
 /// What was Redis is Redis no more, and a thread finds it out over its own connection.

@@ -1,93 +1,129 @@
 //! A connection to Redis of a thread's own. One that lives on another thread costs two wakes for each lot of commands:
 //! of the thread that sends them, and of the one that waits for the answers.
 //!
-//! It leads to the very server that the [`Link`] leads to, as was seen when it was made, and is used only as long as that
-//! one lasts: what is written over the one is told, and read, over the other. Whatever reads in order to keep a copy asks
-//! over the link, on which Redis tells of changes.
+//! It leads to the very server that the [`Link`] leads to, as was seen when it was made, and lasts no longer than that
+//! one: what is written over the one is told, and read, over the other. Whatever reads in order to keep a copy asks over
+//! the link, on which Redis tells of changes. No heartbeat goes over a lane, and so none is kept at rest: whoever
+//! forgets connections that are idle (a firewall, Redis itself) tells nobody.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
+use tokio::sync::Notify;
 
-use super::faults::cause;
-use super::link::Link;
+use super::link::{Link, NoLane};
 
 /// How long until one is tried again that could not be made. The link does meanwhile.
-const AGAIN: Duration = Duration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(30);
+/// One over which nothing was asked for so long, or up to twice that, is closed.
+const REST: Duration = Duration::from_secs(1);
 
 /// The connection of a thread, as soon as it has asked for something.
 #[derive(Default)]
 pub(super) struct Lane(Mutex<State>);
 
+/// What becomes of it, of which its keeper sees to all but the beginning.
 #[derive(Default)]
 enum State {
     #[default]
     None,
-    /// Somebody is making one.
-    Made,
     Failed(Instant),
+    /// It is being made.
+    Kept,
     Open {
         /// The how manyth connection of the link leads to the same server.
         beside: u64,
         connection: MultiplexedConnection,
         end: End,
+        /// Since its keeper last looked.
+        used: bool,
     },
 }
 
-/// Whether a connection has ended.
+/// The end of a connection.
 #[derive(Clone, Default)]
-pub(super) struct End(Arc<AtomicBool>);
+pub(super) struct End(Arc<Ending>);
+
+#[derive(Default)]
+struct Ending {
+    has_come: AtomicBool,
+    comes: Notify,
+}
 
 impl End {
+    /// It has come, or is to.
     pub(super) fn note(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.has_come.store(true, Ordering::Relaxed);
+        self.0.comes.notify_one();
     }
 
     fn has_come(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.has_come.load(Ordering::Relaxed)
     }
 }
 
 impl Lane {
-    /// The connection, if there is one to the server that this connection of the link leads to. Else one is made
-    /// meanwhile, in the runtime of whoever asks.
+    /// The connection, if there is one to the server that this connection of the link leads to, and its end. Else one is
+    /// made meanwhile, in the runtime of whoever asks.
     pub(super) fn beside(
         self: &Arc<Self>,
         link: &Arc<Link>,
         number: u64,
-    ) -> Option<MultiplexedConnection> {
+    ) -> Option<(MultiplexedConnection, End)> {
         let mut state = self.state();
-        match &*state {
+        match &mut *state {
             State::Open {
                 beside,
                 connection,
                 end,
-            } if *beside == number && !end.has_come() => return Some(connection.clone()),
-            State::Made => return None,
+                used,
+            } => {
+                let is_good = *beside == number && !end.has_come();
+                *used = true;
+                return is_good.then(|| (connection.clone(), end.clone()));
+            }
+            State::Kept => return None,
             State::Failed(at) if at.elapsed() < AGAIN => return None,
-            State::None | State::Failed(_) | State::Open { .. } => *state = State::Made,
+            State::None | State::Failed(_) => *state = State::Kept,
         }
         drop(state);
         let (lane, link) = (Arc::clone(self), Arc::clone(link));
         tokio::spawn(async move {
-            let end = End::default();
-            let made = match link.another(number, end.clone()).await {
-                Ok(connection) => State::Open {
-                    beside: number,
-                    connection,
-                    end,
-                },
-                Err(error) => {
-                    let cause = cause(&error);
-                    tracing::debug!(cause, "a thread has no connection to Redis of its own");
-                    State::Failed(Instant::now())
-                }
-            };
-            *lane.state() = made;
+            let left = lane.keep(&link, number).await;
+            *lane.state() = left;
         });
         None
+    }
+
+    /// Makes it, and closes it when it is to be used no more.
+    async fn keep(&self, link: &Link, number: u64) -> State {
+        let end = End::default();
+        match link.another(number, end.clone()).await {
+            Ok(connection) => {
+                *self.state() = State::Open {
+                    beside: number,
+                    connection,
+                    end: end.clone(),
+                    used: true,
+                };
+            }
+            Err(NoLane::NotNow) => return State::None,
+            Err(NoLane::Refused) => return State::Failed(Instant::now()),
+        }
+        loop {
+            tokio::select! {
+                () = link.is_another_than(number) => return State::None,
+                () = end.0.comes.notified() => return State::None,
+                () = tokio::time::sleep(REST) => {}
+            }
+            if let State::Open { used, .. } = &mut *self.state()
+                && !std::mem::take(used)
+            {
+                return State::None;
+            }
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -19,7 +19,7 @@ use redis::{
     RedisResult, Value, cmd,
 };
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::clock::Clock;
 use super::command::unprefixed;
@@ -58,6 +58,10 @@ pub(super) struct Link {
     /// Told when a connection ends of which that is heard.
     ended: Notify,
     clock: Clock,
+    /// The current connection's, or 0.
+    numbers: watch::Sender<u64>,
+    /// Why threads have no connections of their own, if they could not be made.
+    lanes: Refusal,
 }
 
 /// What it takes to be told of changes.
@@ -66,7 +70,26 @@ struct Copying {
     client: Client,
     copies: Copies,
     /// Why Redis does not tell, if it does not.
-    refusal: Mutex<Option<String>>,
+    refusal: Refusal,
+}
+
+/// Why something is not to be had, which is said once.
+#[derive(Default)]
+struct Refusal(Mutex<Option<String>>);
+
+impl Refusal {
+    /// Whether that is new.
+    fn note(&self, cause: Option<String>) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *known != cause;
+        *known = cause;
+        is_new
+    }
+
+    fn cause(&self) -> Option<String> {
+        let known = self.0.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 /// A connection to ask over.
@@ -80,6 +103,22 @@ struct Open {
     ear: Option<Ear>,
 }
 
+/// A connection that was made and tried, and what the server's clock said by then.
+struct Made {
+    connection: MultiplexedConnection,
+    ear: Option<Ear>,
+    time: i64,
+    answered: Instant,
+}
+
+/// Why a thread has no connection of its own.
+pub(super) enum NoLane {
+    /// The link is another by now, or none.
+    NotNow,
+    /// It could not be made, or leads elsewhere.
+    Refused,
+}
+
 impl Link {
     /// Connects to nothing yet. With a client that speaks RESP3 copies are kept. Must be called within the runtime that is
     /// to have the connection, whoever asks over it.
@@ -90,7 +129,7 @@ impl Link {
             copying: telling.map(|client| Copying {
                 client,
                 copies: Copies::new(),
-                refusal: Mutex::default(),
+                refusal: Refusal::default(),
             }),
             current: Mutex::default(),
             last_failure: tokio::sync::Mutex::default(),
@@ -98,6 +137,8 @@ impl Link {
             there: AtomicBool::new(false),
             ended: Notify::new(),
             clock: Clock::new(),
+            numbers: watch::Sender::new(0),
+            lanes: Refusal::default(),
         }
     }
 
@@ -129,9 +170,7 @@ impl Link {
 
     /// Why Redis does not tell of changes, where it should and does not.
     pub(super) fn refusal(&self) -> Option<String> {
-        let copying = self.copying.as_ref()?;
-        let refusal = copying.refusal.lock();
-        refusal.unwrap_or_else(PoisonError::into_inner).clone()
+        self.copying.as_ref()?.refusal.cause()
     }
 
     /// The last millisecond since 1970, by the clock of whoever is connected to, in which what is asked now may be begun:
@@ -162,15 +201,23 @@ impl Link {
     ) -> RedisResult<Vec<RedisResult<Value>>> {
         let mut open = self.connection().await?;
         // Where the end of a connection is not heard of, another would cost somebody an answer whenever it ends.
-        if let Some(lane) = lane.filter(|_| open.ear.is_some())
-            && let Some(connection) = lane.beside(self, open.number)
-        {
-            open.connection = connection;
-        }
-        let answers = within(open.connection.send_packed_commands(commands, 0, count)).await;
-        // Whichever it was: both lead to the same server.
-        let answers = self.keep_or_drop(open.number, answers)?;
+        let lane = lane.filter(|_| open.ear.is_some());
+        let answers = match lane.and_then(|lane| lane.beside(self, open.number)) {
+            None => {
+                let asked = open.connection.send_packed_commands(commands, 0, count);
+                self.keep_or_drop(open.number, within(asked).await)?
+            }
+            Some((mut connection, end)) => {
+                let asked = connection.send_packed_commands(commands, 0, count);
+                // What is wrong with the lane may be wrong with it alone. Whether Redis is there is seen at once.
+                within(asked).await.inspect_err(|_| {
+                    end.note();
+                    self.ended.notify_one();
+                })?
+            }
+        };
         let extracted = answers.into_iter().map(Value::extract_error);
+        // Whichever it came over: both lead to the same server.
         let kept = extracted.map(|answer| self.keep_or_drop(open.number, answer));
         Ok(kept.collect())
     }
@@ -183,18 +230,25 @@ impl Link {
             return false;
         };
         let probed = probe(&mut open.connection, open.ear.as_ref()).await;
-        let answered = Instant::now();
         let probed = self.keep_or_drop(open.number, probed);
         let Ok(Probed {
             written,
             told,
             time,
+            answered,
         }) = probed
         else {
             return false;
         };
-        if self.is_current(open.number) {
-            self.clock.correct(time, asked, answered);
+        {
+            // Nobody begins with another meanwhile.
+            let current = self.current();
+            if current
+                .as_ref()
+                .is_some_and(|now| now.number == open.number)
+            {
+                self.clock.correct(time, asked, answered);
+            }
         }
         let is_there = self.keep_or_drop(open.number, written).is_ok();
         if is_there && open.ear.is_some() {
@@ -224,22 +278,18 @@ impl Link {
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
         let told = self.connect_to_be_told(copying, &config(), number).await;
         open.made = Instant::now();
-        let is_told = told.is_ok();
-        if let Ok((connection, ear)) = told {
-            open.number = number;
-            open.connection = connection;
-            open.ear = ear;
+        let mut current = self.current();
+        if current.as_ref().is_none_or(|open| open.number != before) {
+            return;
         }
-        {
-            let mut current = self.current();
-            if current.as_ref().is_none_or(|open| open.number != before) {
-                return;
+        match told {
+            Err(_) => *current = Some(open),
+            Ok(made) => {
+                *current = Some(self.begin(number, made));
+                drop(current);
+                copying.note(None);
+                self.changed();
             }
-            *current = Some(open);
-        }
-        if is_told {
-            copying.note(None);
-            self.disown();
         }
     }
 
@@ -248,13 +298,37 @@ impl Link {
         Handle::current().id() == self.home.id()
     }
 
+    /// Waits until another connection than that is current, or none.
+    pub(super) async fn is_another_than(&self, number: u64) {
+        let mut numbers = self.numbers.subscribe();
+        // Its sender is here.
+        let _ = numbers.wait_for(|current| *current != number).await;
+    }
+
     /// Makes a connection beside that one, to the same server, in the runtime of whoever calls. Its end is noted when it
     /// comes.
     pub(super) async fn another(
         &self,
         number: u64,
         end: End,
-    ) -> RedisResult<MultiplexedConnection> {
+    ) -> Result<MultiplexedConnection, NoLane> {
+        let another = self.connect_beside(number, end).await;
+        if !self.is_current(number) {
+            return Err(NoLane::NotNow);
+        }
+        another.map_err(|error| {
+            let cause = cause(&error);
+            if self.lanes.note(Some(cause.clone())) {
+                tracing::warn!(
+                    cause,
+                    "threads share one connection to Redis, which costs more"
+                );
+            }
+            NoLane::Refused
+        })
+    }
+
+    async fn connect_beside(&self, number: u64, end: End) -> RedisResult<MultiplexedConnection> {
         let copying = self.copying.as_ref().ok_or_else(unanswered)?;
         let pushed = move |push: PushInfo| {
             if matches!(push.kind, PushKind::Disconnection) {
@@ -269,11 +343,11 @@ impl Link {
         let current = self.current().clone();
         let beside = current.filter(|open| open.number == number);
         let mut open = beside.ok_or_else(unanswered)?;
-        if is_same(&mut another, &mut open.connection).await? {
-            Ok(another)
-        } else {
-            Err((ErrorKind::Client, "its address leads to several servers").into())
+        if !is_same(&mut another, &mut open.connection).await? {
+            let elsewhere = "INFO server does not show the same run_id over another connection";
+            return Err((ErrorKind::Client, elsewhere).into());
         }
+        Ok(another)
     }
 
     async fn connection(self: &Arc<Self>) -> RedisResult<Open> {
@@ -293,16 +367,15 @@ impl Link {
         let link = Arc::clone(self);
         let connecting = self.home.spawn(async move { link.connect(number).await });
         match connecting.await.unwrap_or_else(|_| Err(unanswered())) {
-            Ok((connection, ear)) => {
+            Ok(made) => {
                 *last_failure = None;
-                let open = Open {
-                    number,
-                    made: Instant::now(),
-                    connection,
-                    ear,
+                let open = {
+                    let mut current = self.current();
+                    let open = self.begin(number, made);
+                    *current = Some(open.clone());
+                    open
                 };
-                *self.current() = Some(open.clone());
-                self.disown();
+                self.changed();
                 Ok(open)
             }
             Err(error) => {
@@ -314,10 +387,7 @@ impl Link {
 
     /// Connects to a server that takes writes, or might again: to no replica. With an ear where Redis tells of changes on
     /// that connection.
-    async fn connect(
-        self: &Arc<Self>,
-        number: u64,
-    ) -> RedisResult<(MultiplexedConnection, Option<Ear>)> {
+    async fn connect(self: &Arc<Self>, number: u64) -> RedisResult<Made> {
         let config = config();
         if let Some(copying) = &self.copying {
             let refused = match self.connect_to_be_told(copying, &config, number).await {
@@ -335,9 +405,7 @@ impl Link {
             .get_multiplexed_async_connection_with_config(&config);
         let mut connection = within(connecting).await?;
         let probed = probe(&mut connection, None).await?;
-        self.clock.begin(probed.time, Instant::now());
-        probed.taken()?;
-        Ok((connection, None))
+        Made::of(connection, None, probed)
     }
 
     async fn connect_to_be_told(
@@ -345,7 +413,7 @@ impl Link {
         copying: &Copying,
         config: &AsyncConnectionConfig,
         number: u64,
-    ) -> RedisResult<(MultiplexedConnection, Option<Ear>)> {
+    ) -> RedisResult<Made> {
         let (link, ear) = (Arc::downgrade(self), Ear::default());
         let pushed = {
             let ear = Arc::clone(&ear);
@@ -366,14 +434,13 @@ impl Link {
         let answer = within(connection.req_packed_command(&track)).await;
         answer.and_then(Value::extract_error)?;
         let probed = probe(&mut connection, Some(&ear)).await?;
-        self.clock.begin(probed.time, Instant::now());
         match (&probed.written, &probed.told) {
             (_, Err(error)) => Err(error.clone()),
             (Ok(()), Ok(false)) => {
                 Err((ErrorKind::RESP3NotSupported, "it did not tell of a change").into())
             }
             // Where nothing could be written there was nothing to tell of: heartbeats will show.
-            (_, Ok(_)) => probed.taken().map(|()| (connection, Some(ear))),
+            (_, Ok(_)) => Made::of(connection, Some(ear), probed),
         }
     }
 
@@ -406,14 +473,47 @@ impl Link {
             }
             *current = None;
         }
-        self.disown();
+        self.changed();
     }
 
-    /// Nobody tells any more of changes to what was asked before.
-    fn disown(&self) {
+    /// The connection that is to be current, whose server's clock is the one that counts.
+    fn begin(&self, number: u64, made: Made) -> Open {
+        self.clock.begin(made.time, made.answered);
+        Open {
+            number,
+            made: Instant::now(),
+            connection: made.connection,
+            ear: made.ear,
+        }
+    }
+
+    /// The current connection is another, or none: nobody tells any more of changes to what was asked before, and no
+    /// other connection is known to lead to the same server.
+    fn changed(&self) {
         if let Some(copies) = self.copies() {
             copies.disown();
         }
+        let current = self.current();
+        let number = current.as_ref().map_or(0, |open| open.number);
+        self.numbers.send_replace(number);
+    }
+}
+
+impl Made {
+    /// What was probed, unless it takes no writes.
+    fn of(
+        connection: MultiplexedConnection,
+        ear: Option<Ear>,
+        probed: Probed,
+    ) -> RedisResult<Self> {
+        let Probed { time, answered, .. } = probed;
+        probed.taken()?;
+        Ok(Self {
+            connection,
+            ear,
+            time,
+            answered,
+        })
     }
 }
 
@@ -428,17 +528,15 @@ fn config() -> AsyncConnectionConfig {
 impl Copying {
     /// Takes note of whether Redis tells, and says so once where it does not.
     fn note(&self, refusal: Option<String>) {
-        let known = self.refusal.lock();
-        let mut known = known.unwrap_or_else(PoisonError::into_inner);
-        if let Some(cause) = &refusal
-            && *known != refusal
+        let cause = refusal.clone();
+        if self.refusal.note(refusal)
+            && let Some(cause) = cause
         {
             tracing::warn!(
                 cause,
                 "Redis does not tell of changes, so that it is asked for every answer"
             );
         }
-        *known = refusal;
     }
 }
 

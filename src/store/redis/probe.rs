@@ -1,9 +1,9 @@
 //! Whether Redis takes writes, and tells of them, tried with a key that is no record: so that nobody trusts in being told
 //! who is not.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use redis::aio::{ConnectionLike as _, MultiplexedConnection};
 use redis::{Cmd, Pipeline, RedisResult, Value, cmd};
@@ -28,20 +28,23 @@ fn read() -> Cmd {
     get
 }
 
-/// Whether both connections lead to the same server: what is written over the one is read over the other, at once, and
-/// under a name that nobody else gives it.
+/// Whether both connections lead to the same server, which names itself anew whenever it starts. What is written over the
+/// one and read over the other would not show it: servers that replicate each other have it, too, a moment later.
 pub(super) async fn is_same(
     one: &mut MultiplexedConnection,
     other: &mut MultiplexedConnection,
 ) -> RedisResult<bool> {
-    let name = format!("{PROBED}:{:x}", RandomState::new().hash_one(PROBED));
-    let (mut set, mut get) = (cmd("SET"), cmd("GET"));
-    set.arg(&name).arg(1).arg("PX").arg(1000);
-    get.arg(&name);
-    let written = within(one.req_packed_command(&set)).await?;
-    written.extract_error()?;
-    let found = within(other.req_packed_command(&get)).await?;
-    Ok(matches!(found, Value::BulkString(_)))
+    let (one, other) = (name(one).await?, name(other).await?);
+    Ok(one.is_some() && one == other)
+}
+
+async fn name(connection: &mut MultiplexedConnection) -> RedisResult<Option<String>> {
+    let mut info = cmd("INFO");
+    info.arg("server");
+    let said = within(connection.req_packed_command(&info)).await?;
+    let said: String = redis::from_redis_value(said.extract_error()?)?;
+    let name = said.lines().find_map(|line| line.strip_prefix("run_id:"));
+    Ok(name.filter(|name| !name.is_empty()).map(str::to_owned))
 }
 
 /// How often Redis has told of a change to [`PROBED`] on a connection.
@@ -55,6 +58,8 @@ pub(super) struct Probed {
     pub(super) told: RedisResult<bool>,
     /// What its clock said meanwhile, in microseconds since 1970.
     pub(super) time: i64,
+    /// By when it had.
+    pub(super) answered: Instant,
 }
 
 impl Probed {
@@ -85,6 +90,7 @@ pub(super) async fn probe(
     let heard = || ear.map_or(0, |ear| ear.load(Ordering::Acquire));
     let (before, count) = (heard(), if ear.is_some() { 4 } else { 2 });
     let answers = within(connection.req_packed_commands(&pipeline, 0, count)).await?;
+    let answered = Instant::now();
     let mut answers = answers.into_iter().map(Value::extract_error);
     let mut next = || answers.next().unwrap_or_else(|| Err(unanswered()));
     let asked = if ear.is_some() {
@@ -102,5 +108,6 @@ pub(super) async fn probe(
         written,
         told,
         time,
+        answered,
     })
 }
