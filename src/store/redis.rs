@@ -12,6 +12,7 @@
 mod address;
 mod clock;
 mod command;
+mod connect;
 mod copies;
 mod faults;
 mod gather;

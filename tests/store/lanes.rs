@@ -345,16 +345,16 @@ async fn a_threads_connection_is_not_used_beside_another_link() {
     beside.lane(&store, &mut raw, &[]).await;
     let link = *connections(&mut raw).keys().next().expect("one");
     target.store(two.port(), Ordering::Relaxed);
-    let (begins, begun) = oneshot::channel();
+    let (tells, told_of) = oneshot::channel();
     let name = token("there");
     let (writer, key) = (Arc::clone(&store), name.clone());
     let written = beside.runtime.spawn(async move {
-        begins.send(()).expect("somebody waits");
+        tells.send(()).expect("somebody waits");
         // Nothing else is done on this thread meanwhile.
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_millis(300));
         put(&*writer, &key, record("x", 600)).await;
     });
-    begun.await.expect("it begins");
+    told_of.await.expect("it begins");
     told(&mut raw, &["CLIENT", "KILL", "ID", &link.to_string()]);
     let began = Instant::now();
     while store.ready().await.is_err() {

@@ -1,6 +1,7 @@
 //! What goes wrong between here and Redis, and what is to be made of it.
 
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
@@ -70,6 +71,25 @@ pub(super) fn cause(error: &RedisError) -> String {
         cause.truncate(arguments);
     }
     cause
+}
+
+/// Why something is not to be had, which is said once.
+#[derive(Default)]
+pub(super) struct Refusal(Mutex<Option<String>>);
+
+impl Refusal {
+    /// Whether that is new.
+    pub(super) fn note(&self, cause: Option<String>) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = *known != cause;
+        *known = cause;
+        is_new
+    }
+
+    pub(super) fn cause(&self) -> Option<String> {
+        let known = self.0.lock();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use super::link::{Link, NoLane};
 
 /// How long until one is tried again that could not be made. The link does meanwhile.
 const AGAIN: Duration = Duration::from_secs(30);
-/// One over which nothing was asked for so long, or up to twice that, is closed.
-const REST: Duration = Duration::from_secs(1);
+/// Who did not ask for so long is at rest.
+const REST: Duration = Duration::from_millis(500);
 
 /// The connection of a thread, as soon as it has asked for something.
 #[derive(Default)]
@@ -28,7 +28,9 @@ pub(super) struct Lane(Mutex<State>);
 #[derive(Default)]
 enum State {
     #[default]
-    None,
+    AtRest,
+    /// There is none, and this is when somebody asked.
+    Asked(Instant),
     Failed(Instant),
     /// It is being made.
     Kept,
@@ -37,8 +39,7 @@ enum State {
         beside: u64,
         connection: MultiplexedConnection,
         end: End,
-        /// Since its keeper last looked.
-        used: bool,
+        used: Instant,
     },
 }
 
@@ -66,7 +67,7 @@ impl End {
 
 impl Lane {
     /// The connection, if there is one to the server that this connection of the link leads to, and its end. Else one is
-    /// made meanwhile, in the runtime of whoever asks.
+    /// made meanwhile for whoever is busy, in the runtime in which this is called.
     pub(super) fn beside(
         self: &Arc<Self>,
         link: &Arc<Link>,
@@ -80,13 +81,19 @@ impl Lane {
                 end,
                 used,
             } => {
-                let is_good = *beside == number && !end.has_come();
-                *used = true;
-                return is_good.then(|| (connection.clone(), end.clone()));
+                let is_good = *beside == number && !end.has_come() && used.elapsed() < REST;
+                return is_good.then(|| {
+                    *used = Instant::now();
+                    (connection.clone(), end.clone())
+                });
             }
             State::Kept => return None,
             State::Failed(at) if at.elapsed() < AGAIN => return None,
-            State::None | State::Failed(_) => *state = State::Kept,
+            State::Asked(at) if at.elapsed() < REST => *state = State::Kept,
+            State::AtRest | State::Asked(_) | State::Failed(_) => {
+                *state = State::Asked(Instant::now());
+                return None;
+            }
         }
         drop(state);
         let (lane, link) = (Arc::clone(self), Arc::clone(link));
@@ -106,22 +113,22 @@ impl Lane {
                     beside: number,
                     connection,
                     end: end.clone(),
-                    used: true,
+                    used: Instant::now(),
                 };
             }
-            Err(NoLane::NotNow) => return State::None,
+            Err(NoLane::NotNow) => return State::AtRest,
             Err(NoLane::Refused) => return State::Failed(Instant::now()),
         }
         loop {
             tokio::select! {
-                () = link.is_another_than(number) => return State::None,
-                () = end.0.comes.notified() => return State::None,
+                () = link.is_another_than(number) => return State::AtRest,
+                () = end.0.comes.notified() => return State::AtRest,
                 () = tokio::time::sleep(REST) => {}
             }
-            if let State::Open { used, .. } = &mut *self.state()
-                && !std::mem::take(used)
+            if let State::Open { used, .. } = &*self.state()
+                && used.elapsed() >= REST
             {
-                return State::None;
+                return State::AtRest;
             }
         }
     }

@@ -8,28 +8,22 @@
 //! input or output (a Redis that is loading its data, or whose password is put right later), and
 //! keeps a connection on which nothing is answered until the kernel gives it up.
 
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use redis::aio::{ConnectionLike as _, MultiplexedConnection};
-use redis::{
-    AsyncConnectionConfig, Client, ErrorKind, Pipeline, PushInfo, PushKind, RedisError,
-    RedisResult, Value, cmd,
-};
+use redis::aio::MultiplexedConnection;
+use redis::{Client, ErrorKind, Pipeline, PushInfo, PushKind, RedisError, RedisResult, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use super::clock::Clock;
-use super::command::unprefixed;
+use super::connect::{self, Made};
 use super::copies::Copies;
-use super::faults::{ANSWER, cause, condemns, is_lasting, unanswered, within};
+use super::faults::{ANSWER, Refusal, cause, condemns, is_lasting, unanswered, within};
 use super::lane::{End, Lane};
-use super::probe::{Ear, PROBED, Probed, is_same, probe};
+use super::probe::{Ear, Probed, is_same, probe};
 
-/// How long making a connection may take, greeting included.
-const CONNECT: Duration = Duration::from_secs(1);
 /// How long a failed attempt to connect answers for those who come after it, so that a Redis that
 /// is down is not asked once for every request.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -39,9 +33,6 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// How soon what is asked is to be begun, so that its answer is in time.
 const HEARD: Duration = Duration::from_millis(750);
 const _: () = assert!(HEARD.as_millis() < ANSWER.as_millis());
-/// How many commands may wait to be sent; more wait for their turn.
-const BUFFER: usize = 1024;
-
 pub(super) struct Link {
     /// Where connections are made, and live.
     home: Handle,
@@ -73,25 +64,6 @@ struct Copying {
     refusal: Refusal,
 }
 
-/// Why something is not to be had, which is said once.
-#[derive(Default)]
-struct Refusal(Mutex<Option<String>>);
-
-impl Refusal {
-    /// Whether that is new.
-    fn note(&self, cause: Option<String>) -> bool {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = *known != cause;
-        *known = cause;
-        is_new
-    }
-
-    fn cause(&self) -> Option<String> {
-        let known = self.0.lock();
-        known.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// A connection to ask over.
 #[derive(Clone)]
 struct Open {
@@ -101,14 +73,6 @@ struct Open {
     connection: MultiplexedConnection,
     /// Where Redis tells of changes on it.
     ear: Option<Ear>,
-}
-
-/// A connection that was made and tried, and what the server's clock said by then.
-struct Made {
-    connection: MultiplexedConnection,
-    ear: Option<Ear>,
-    time: i64,
-    answered: Instant,
 }
 
 /// Why a thread has no connection of its own.
@@ -276,7 +240,7 @@ impl Link {
         }
         let before = open.number;
         let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
-        let told = self.connect_to_be_told(copying, &config(), number).await;
+        let told = self.connect_to_be_told(copying, number).await;
         open.made = Instant::now();
         let mut current = self.current();
         if current.as_ref().is_none_or(|open| open.number != before) {
@@ -330,16 +294,7 @@ impl Link {
 
     async fn connect_beside(&self, number: u64, end: End) -> RedisResult<MultiplexedConnection> {
         let copying = self.copying.as_ref().ok_or_else(unanswered)?;
-        let pushed = move |push: PushInfo| {
-            if matches!(push.kind, PushKind::Disconnection) {
-                end.note();
-            }
-            Ok::<(), Infallible>(())
-        };
-        let config = config().set_push_sender(pushed);
-        let client = &copying.client;
-        let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        let mut another = within(connecting).await?;
+        let mut another = connect::until(&copying.client, end).await?;
         let current = self.current().clone();
         let beside = current.filter(|open| open.number == number);
         let mut open = beside.ok_or_else(unanswered)?;
@@ -388,60 +343,28 @@ impl Link {
     /// Connects to a server that takes writes, or might again: to no replica. With an ear where Redis tells of changes on
     /// that connection.
     async fn connect(self: &Arc<Self>, number: u64) -> RedisResult<Made> {
-        let config = config();
         if let Some(copying) = &self.copying {
-            let refused = match self.connect_to_be_told(copying, &config, number).await {
-                Ok(told) => {
+            let refused = match self.connect_to_be_told(copying, number).await {
+                Ok(made) => {
                     copying.note(None);
-                    return Ok(told);
+                    return Ok(made);
                 }
                 Err(error) if is_lasting(&error) => error,
                 Err(error) => return Err(error),
             };
             copying.note(Some(cause(&refused)));
         }
-        let connecting = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
-        let mut connection = within(connecting).await?;
-        let probed = probe(&mut connection, None).await?;
-        Made::of(connection, None, probed)
+        connect::plain(&self.client).await
     }
 
     async fn connect_to_be_told(
         self: &Arc<Self>,
         copying: &Copying,
-        config: &AsyncConnectionConfig,
         number: u64,
     ) -> RedisResult<Made> {
-        let (link, ear) = (Arc::downgrade(self), Ear::default());
-        let pushed = {
-            let ear = Arc::clone(&ear);
-            // Called in the order in which Redis says and answers things, before anybody has a later answer.
-            move |push: PushInfo| {
-                hear(&link, number, &ear, &push);
-                Ok::<(), Infallible>(())
-            }
-        };
-        let config = config.clone().set_push_sender(pushed);
-        let client = &copying.client;
-        let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        let mut connection = within(connecting).await?;
-        let mut track = cmd("CLIENT");
-        // Only of what is asked for in order to be copied: of whatever else is read, be it by the script, Redis
-        // would have to remember it, and to tell of it.
-        track.arg("TRACKING").arg("ON").arg("OPTIN");
-        let answer = within(connection.req_packed_command(&track)).await;
-        answer.and_then(Value::extract_error)?;
-        let probed = probe(&mut connection, Some(&ear)).await?;
-        match (&probed.written, &probed.told) {
-            (_, Err(error)) => Err(error.clone()),
-            (Ok(()), Ok(false)) => {
-                Err((ErrorKind::RESP3NotSupported, "it did not tell of a change").into())
-            }
-            // Where nothing could be written there was nothing to tell of: heartbeats will show.
-            (_, Ok(_)) => Made::of(connection, Some(ear), probed),
-        }
+        let link = Arc::downgrade(self);
+        let heard = move |ear: &Ear, push: PushInfo| hear(&link, number, ear, &push);
+        connect::told(&copying.client, heard).await
     }
 
     fn current(&self) -> MutexGuard<'_, Option<Open>> {
@@ -499,32 +422,6 @@ impl Link {
     }
 }
 
-impl Made {
-    /// What was probed, unless it takes no writes.
-    fn of(
-        connection: MultiplexedConnection,
-        ear: Option<Ear>,
-        probed: Probed,
-    ) -> RedisResult<Self> {
-        let Probed { time, answered, .. } = probed;
-        probed.taken()?;
-        Ok(Self {
-            connection,
-            ear,
-            time,
-            answered,
-        })
-    }
-}
-
-fn config() -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(CONNECT))
-        // What takes too long is given up in one place: `within`.
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(BUFFER)
-}
-
 impl Copying {
     /// Takes note of whether Redis tells, and says so once where it does not.
     fn note(&self, refusal: Option<String>) {
@@ -553,29 +450,9 @@ fn hear(link: &Weak<Link>, number: u64, ear: &Ear, push: &PushInfo) {
         }
         PushKind::Invalidate => {
             if let Some(copies) = link.copies() {
-                changed(copies, ear, &push.data);
+                connect::changed(copies, ear, &push.data);
             }
         }
         _ => {}
-    }
-}
-
-fn changed(copies: &Copies, ear: &Ear, data: &[Value]) {
-    let Some(Value::Array(keys)) = data.first() else {
-        // The database was emptied, or this is something that we do not know.
-        return copies.all_changed();
-    };
-    for key in keys {
-        match key {
-            Value::BulkString(key) if key == PROBED.as_bytes() => {
-                ear.fetch_add(1, Ordering::AcqRel);
-            }
-            Value::BulkString(key) => {
-                if let Some(key) = unprefixed(key) {
-                    copies.changed(key);
-                }
-            }
-            _ => copies.all_changed(),
-        }
     }
 }
