@@ -15,8 +15,10 @@ use tokio::sync::Notify;
 
 use super::link::{Link, NoLane};
 
-/// How long until one is tried again that could not be made. The link does meanwhile.
-const AGAIN: Duration = Duration::from_secs(30);
+/// How long until one is tried again that could not be made, where that may pass, and where it is the server's or the
+/// operator's will. The link does meanwhile.
+const SOON: Duration = Duration::from_secs(1);
+const LATER: Duration = Duration::from_secs(30);
 /// Who did not ask for so long is at rest.
 const REST: Duration = Duration::from_millis(500);
 
@@ -31,6 +33,7 @@ enum State {
     AtRest,
     /// There is none, and this is when somebody asked.
     Asked(Instant),
+    /// None is to be tried before that.
     Failed(Instant),
     /// It is being made.
     Kept,
@@ -88,7 +91,7 @@ impl Lane {
                 });
             }
             State::Kept => return None,
-            State::Failed(at) if at.elapsed() < AGAIN => return None,
+            State::Failed(until) if Instant::now() < *until => return None,
             State::Asked(at) if at.elapsed() < REST => *state = State::Kept,
             State::AtRest | State::Asked(_) | State::Failed(_) => {
                 *state = State::Asked(Instant::now());
@@ -116,8 +119,9 @@ impl Lane {
                     used: Instant::now(),
                 };
             }
-            Err(NoLane::NotNow) => return State::AtRest,
-            Err(NoLane::Refused) => return State::Failed(Instant::now()),
+            Err(NoLane::OtherLink) => return State::AtRest,
+            Err(NoLane::NotNow) => return State::Failed(Instant::now() + SOON),
+            Err(NoLane::Refused) => return State::Failed(Instant::now() + LATER),
         }
         loop {
             tokio::select! {

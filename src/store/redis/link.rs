@@ -78,8 +78,10 @@ struct Open {
 /// Why a thread has no connection of its own.
 pub(super) enum NoLane {
     /// The link is another by now, or none.
+    OtherLink,
+    /// The network did not let it.
     NotNow,
-    /// It could not be made, or leads elsewhere.
+    /// The server did not, or it led to another.
     Refused,
 }
 
@@ -278,10 +280,14 @@ impl Link {
     ) -> Result<MultiplexedConnection, NoLane> {
         let another = self.connect_beside(number, end).await;
         if !self.is_current(number) {
-            return Err(NoLane::NotNow);
+            return Err(NoLane::OtherLink);
         }
         another.map_err(|error| {
             let cause = cause(&error);
+            if error.is_io_error() {
+                tracing::debug!(cause, "a thread has no connection to Redis of its own yet");
+                return NoLane::NotNow;
+            }
             if self.lanes.note(Some(cause.clone())) {
                 tracing::warn!(
                     cause,
