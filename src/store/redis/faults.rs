@@ -86,6 +86,7 @@ impl Refusal {
         is_new
     }
 
+    /// What was noted last.
     pub(super) fn cause(&self) -> Option<String> {
         let known = self.0.lock();
         known.unwrap_or_else(PoisonError::into_inner).clone()
