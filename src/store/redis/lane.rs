@@ -15,14 +15,18 @@ use tokio::sync::Notify;
 
 use super::link::{Link, NoLane};
 
-/// How long until one is tried again that could not be made, where that may pass, and where it is the server's or the
-/// operator's will. The link does meanwhile.
+/// How long until one is tried again that failed, or ended by itself, doubled each time that it does again; and how long
+/// at most, or where it is the server's or the operator's will. The link does meanwhile.
 const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(30);
+/// After so many times somebody is told.
+const TOLD: u32 = 3;
 /// Who did not ask for so long is at rest.
 const REST: Duration = Duration::from_millis(500);
+/// Who asked so often without a rest is busy: to make a connection for fewer costs more than it saves.
+const BUSY: u32 = 16;
 
-/// The connection of a thread, as soon as it has asked for something.
+/// The connection of a thread that is busy.
 #[derive(Default)]
 pub(super) struct Lane(Mutex<State>);
 
@@ -31,10 +35,14 @@ pub(super) struct Lane(Mutex<State>);
 enum State {
     #[default]
     AtRest,
-    /// There is none, and this is when somebody asked.
-    Asked(Instant),
-    /// None is to be tried before that.
-    Failed(Instant),
+    /// There is none, somebody asked so often, and then last.
+    Asked(u32, Instant),
+    /// None is to be tried before that beside this connection of the link, and it failed so often.
+    Failed {
+        beside: u64,
+        until: Instant,
+        times: u32,
+    },
     /// It is being made.
     Kept,
     Open {
@@ -91,42 +99,71 @@ impl Lane {
                 });
             }
             State::Kept => return None,
-            State::Failed(until) if Instant::now() < *until => return None,
-            State::Asked(at) if at.elapsed() < REST => *state = State::Kept,
-            State::AtRest | State::Asked(_) | State::Failed(_) => {
-                *state = State::Asked(Instant::now());
+            State::Failed { beside, until, .. } if *beside == number && Instant::now() < *until => {
                 return None;
             }
+            State::Asked(times, at) if at.elapsed() < REST => {
+                (*times, *at) = (*times + 1, Instant::now());
+                if *times < BUSY {
+                    return None;
+                }
+            }
+            State::AtRest | State::Asked(..) => {
+                *state = State::Asked(1, Instant::now());
+                return None;
+            }
+            State::Failed { .. } => {}
         }
+        let failed = match std::mem::replace(&mut *state, State::Kept) {
+            State::Failed { times, .. } => times,
+            _ => 0,
+        };
         drop(state);
         let (lane, link) = (Arc::clone(self), Arc::clone(link));
         tokio::spawn(async move {
-            let left = lane.keep(&link, number).await;
+            let left = lane.keep(&link, number, failed).await;
             *lane.state() = left;
         });
         None
     }
 
     /// Makes it, and closes it when it is to be used no more.
-    async fn keep(&self, link: &Link, number: u64) -> State {
+    async fn keep(&self, link: &Link, number: u64, failed: u32) -> State {
+        let fail = |times: u32, wait: Duration| State::Failed {
+            beside: number,
+            until: Instant::now() + wait,
+            times,
+        };
+        let again = |times: u32| (SOON * 2_u32.saturating_pow(times.min(5))).min(LATER);
         let end = End::default();
-        match link.another(number, end.clone()).await {
-            Ok(connection) => {
-                *self.state() = State::Open {
-                    beside: number,
-                    connection,
-                    end: end.clone(),
-                    used: Instant::now(),
-                };
-            }
+        let connection = match link.another(number, end.clone()).await {
+            Ok(connection) => connection,
             Err(NoLane::OtherLink) => return State::AtRest,
-            Err(NoLane::NotNow) => return State::Failed(Instant::now() + SOON),
-            Err(NoLane::Refused) => return State::Failed(Instant::now() + LATER),
-        }
+            Err(NoLane::NotNow(cause)) => {
+                if failed + 1 == TOLD {
+                    link.complain_of_lanes(&cause);
+                }
+                return fail(failed + 1, again(failed));
+            }
+            Err(NoLane::Refused(cause)) => {
+                link.complain_of_lanes(&cause);
+                return fail(failed + 1, LATER);
+            }
+        };
+        let made = Instant::now();
+        *self.state() = State::Open {
+            beside: number,
+            connection,
+            end: end.clone(),
+            used: made,
+        };
         loop {
             tokio::select! {
                 () = link.is_another_than(number) => return State::AtRest,
-                () = end.0.comes.notified() => return State::AtRest,
+                () = end.0.comes.notified() => {
+                    let failed = if made.elapsed() < LATER { failed } else { 0 };
+                    return fail(failed + 1, again(failed));
+                }
                 () = tokio::time::sleep(REST) => {}
             }
             if let State::Open { used, .. } = &*self.state()

@@ -79,10 +79,10 @@ struct Open {
 pub(super) enum NoLane {
     /// The link is another by now, or none.
     OtherLink,
-    /// The network did not let it.
-    NotNow,
+    /// The network did not let it, for this cause.
+    NotNow(String),
     /// The server did not, or it led to another.
-    Refused,
+    Refused(String),
 }
 
 impl Link {
@@ -282,20 +282,20 @@ impl Link {
         if !self.is_current(number) {
             return Err(NoLane::OtherLink);
         }
-        another.map_err(|error| {
-            let cause = cause(&error);
-            if error.is_io_error() {
-                tracing::debug!(cause, "a thread has no connection to Redis of its own yet");
-                return NoLane::NotNow;
-            }
-            if self.lanes.note(Some(cause.clone())) {
-                tracing::warn!(
-                    cause,
-                    "threads share one connection to Redis, which costs more"
-                );
-            }
-            NoLane::Refused
+        another.map_err(|error| match cause(&error) {
+            cause if error.is_io_error() => NoLane::NotNow(cause),
+            cause => NoLane::Refused(cause),
         })
+    }
+
+    /// Says, once for each connection of the link, why threads have none of their own.
+    pub(super) fn complain_of_lanes(&self, cause: &str) {
+        if self.lanes.note(Some(cause.to_owned())) {
+            tracing::warn!(
+                cause,
+                "threads share one connection to Redis, which costs more"
+            );
+        }
     }
 
     async fn connect_beside(&self, number: u64, end: End) -> RedisResult<MultiplexedConnection> {
@@ -422,6 +422,7 @@ impl Link {
         if let Some(copies) = self.copies() {
             copies.disown();
         }
+        self.lanes.note(None);
         let current = self.current();
         let number = current.as_ref().map_or(0, |open| open.number);
         self.numbers.send_replace(number);

@@ -28,6 +28,9 @@ fn read() -> Cmd {
     get
 }
 
+/// How long the name is that a server gives itself.
+const NAME: usize = 40;
+
 /// Whether both connections lead to the same server, which names itself anew whenever it starts. What is written over the
 /// one and read over the other would not show it: servers that replicate each other have it, too, a moment later.
 pub(super) async fn is_same(
@@ -44,7 +47,9 @@ async fn name(connection: &mut MultiplexedConnection) -> RedisResult<Option<Stri
     let said = within(connection.req_packed_command(&info)).await?;
     let said: String = redis::from_redis_value(said.extract_error()?)?;
     let name = said.lines().find_map(|line| line.strip_prefix("run_id:"));
-    Ok(name.filter(|name| !name.is_empty()).map(str::to_owned))
+    // What stands between may answer for servers whose names it does not know.
+    let is_one = |name: &&str| name.len() == NAME && name.bytes().any(|octet| octet != b'0');
+    Ok(name.filter(is_one).map(str::to_owned))
 }
 
 /// How often Redis has told of a change to [`PROBED`] on a connection.
