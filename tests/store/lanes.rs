@@ -145,12 +145,10 @@ async fn a_thread_beside_writes_over_a_connection_of_its_own() {
 #[tokio::test]
 async fn what_a_thread_beside_copies_ends_when_it_changes() {
     let server = RedisServer::start(&[]);
-    let (store, other) = (
-        open_here(&server.url()).await,
-        open_here(&server.url()).await,
-    );
+    let store = open_here(&server.url()).await;
     let beside = Thread::start();
     beside.lane(&store, &mut raw(&server), &[]).await;
+    let other = open_here(&server.url()).await;
     let name = token("there");
     put(&*other, &name, record("x", 600)).await;
     let (reader, key) = (Arc::clone(&store), name.clone());
