@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use crate::copies::{at_hand, copied, name_of, until_gone};
 use crate::redis::connections as connections_so_far;
 use crate::support::redis_server::{RedisServer, free_port};
-use crate::{NOW, open, put, raw, record, token, told, value};
+use crate::{NOW, info, open, put, raw, record, token, told, value};
 
 /// How long anything may take here.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -116,6 +116,51 @@ async fn open_here(url: &str) -> Arc<dyn Store> {
     store
 }
 
+/// A server, a store that has one connection to it, and a thread that may have another.
+struct Stage {
+    server: RedisServer,
+    raw: redis::Connection,
+    store: Arc<dyn Store>,
+    beside: Thread,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let server = RedisServer::start(&[]);
+        let store = open_here(&server.url()).await;
+        Self {
+            raw: raw(&server),
+            beside: Thread::start(),
+            server,
+            store,
+        }
+    }
+
+    /// Until the thread has one of its own.
+    async fn lane(&mut self) -> i64 {
+        self.beside.lane(&self.store, &mut self.raw, &[]).await
+    }
+
+    fn link(&mut self) -> i64 {
+        *connections(&mut self.raw).keys().next().expect("one")
+    }
+
+    fn is_there(&mut self, connection: i64) -> bool {
+        connections(&mut self.raw).contains_key(&connection)
+    }
+
+    fn kill(&mut self, connection: i64) {
+        told(
+            &mut self.raw,
+            &["CLIENT", "KILL", "ID", &connection.to_string()],
+        );
+    }
+
+    async fn put(&self, name: &str) -> Result<(), StoreError> {
+        self.beside.put(&self.store, &token(name)).await
+    }
+}
+
 #[tokio::test]
 async fn a_thread_beside_writes_over_a_connection_of_its_own() {
     let server = RedisServer::start(&[]);
@@ -143,41 +188,32 @@ async fn a_thread_beside_writes_over_a_connection_of_its_own() {
 /// Whatever a thread copies it reads where Redis tells of changes.
 #[tokio::test]
 async fn what_a_thread_beside_copies_ends_when_it_changes() {
-    let server = RedisServer::start(&[]);
-    let store = open_here(&server.url()).await;
-    let beside = Thread::start();
-    beside.lane(&store, &mut raw(&server), &[]).await;
-    let other = open_here(&server.url()).await;
+    let mut stage = Stage::set().await;
+    stage.lane().await;
+    let other = open_here(&stage.server.url()).await;
     let name = token("there");
     put(&*other, &name, record("x", 600)).await;
-    let (reader, key) = (Arc::clone(&store), name.clone());
+    let (reader, key) = (Arc::clone(&stage.store), name.clone());
     let reading = async move { copied(&*reader, &key).await };
-    let read = beside.runtime.spawn(reading).await;
+    let read = stage.beside.runtime.spawn(reading).await;
     assert_eq!(read.expect("it does not panic").as_deref(), Some("x"));
     put(&*other, &name, record("y", 600)).await;
-    assert!(until_gone(&*store, &name, Some("x")).await < Duration::from_secs(1));
+    assert!(until_gone(&*stage.store, &name, Some("x")).await < Duration::from_secs(1));
 }
 
 /// As a server does that has a limit for idle ones.
 #[tokio::test]
 async fn the_end_of_a_threads_connection_costs_nobody_an_answer() {
-    let server = RedisServer::start(&[]);
-    let store = open_here(&server.url()).await;
-    let beside = Thread::start();
-    let mut raw = raw(&server);
-    let link = *connections(&mut raw).keys().next().expect("one");
+    let mut stage = Stage::set().await;
+    let link = stage.link();
     for _ in 0..3 {
-        let lane = beside.lane(&store, &mut raw, &[]).await;
-        told(&mut raw, &["CLIENT", "KILL", "ID", &lane.to_string()]);
+        let lane = stage.lane().await;
+        stage.kill(lane);
         // The kernel tells of it, and the thread is to hear.
         tokio::time::sleep(Duration::from_millis(300)).await;
         for number in 0..20 {
-            let put = beside.put(&store, &token(&number.to_string())).await;
-            assert_eq!(put, Ok(()), "{number}");
-            assert!(
-                connections(&mut raw).contains_key(&link),
-                "and with it copies live on"
-            );
+            assert_eq!(stage.put("again").await, Ok(()), "{number}");
+            assert!(stage.is_there(link), "and with it copies live on");
         }
     }
 }
@@ -185,44 +221,37 @@ async fn the_end_of_a_threads_connection_costs_nobody_an_answer() {
 /// Whoever forgets connections that are idle tells nobody.
 #[tokio::test]
 async fn a_threads_connection_is_not_kept_at_rest() {
-    let server = RedisServer::start(&[]);
-    let store = open_here(&server.url()).await;
-    let beside = Thread::start();
-    let mut raw = raw(&server);
-    let lane = beside.lane(&store, &mut raw, &[]).await;
+    let mut stage = Stage::set().await;
+    let lane = stage.lane().await;
     // Not as long as it is needed.
     let (mut before, mut longest) = (Instant::now(), Duration::ZERO);
     for _ in 0..30 {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(beside.put(&store, &token("again")).await, Ok(()));
+        assert_eq!(stage.put("again").await, Ok(()));
         longest = longest.max(before.elapsed());
         before = Instant::now();
     }
     // A machine that stood still meanwhile has let it rest.
     if longest < Duration::from_millis(400) {
-        assert!(connections(&mut raw).contains_key(&lane));
+        assert!(stage.is_there(lane));
     }
     let rests = Instant::now();
-    while connections(&mut raw).contains_key(&lane) {
+    while stage.is_there(lane) {
         assert!(rests.elapsed() < PATIENCE, "it is kept");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(connections(&mut raw).len(), 1);
-    beside.lane(&store, &mut raw, &[]).await;
+    assert_eq!(connections(&mut stage.raw).len(), 1);
+    stage.lane().await;
 }
 
 /// Also where nobody asks: its place with the server may be the one that the next link needs.
 #[tokio::test]
 async fn a_threads_connection_ends_with_the_link() {
-    let server = RedisServer::start(&[]);
-    let store = open_here(&server.url()).await;
-    let beside = Thread::start();
-    let mut raw = raw(&server);
-    let lane = beside.lane(&store, &mut raw, &[]).await;
-    let link = *connections(&mut raw).keys().next().expect("one");
-    told(&mut raw, &["CLIENT", "KILL", "ID", &link.to_string()]);
+    let mut stage = Stage::set().await;
+    let (lane, link) = (stage.lane().await, stage.link());
+    stage.kill(link);
     let began = Instant::now();
-    while connections(&mut raw).contains_key(&lane) {
+    while stage.is_there(lane) {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     assert!(
@@ -299,11 +328,6 @@ async fn a_threads_connection_leads_to_no_server_that_is_replicated() {
     lead_to_two(&one, &two).await;
 }
 
-fn info(raw: &mut redis::Connection, section: &str) -> String {
-    let info = redis::cmd("INFO").arg(section).query(raw);
-    info.expect("it answers")
-}
-
 async fn lead_to_two(one: &RedisServer, two: &RedisServer) {
     let target = Arc::new(AtomicU16::new(one.port()));
     let port = name_of(Arc::clone(&target)).await;
@@ -334,7 +358,7 @@ async fn lead_to_two(one: &RedisServer, two: &RedisServer) {
     assert!(records(&mut raw(one)).len() > 20);
 }
 
-/// A thread that had no time to hear of another link writes over that one all the same.
+/// A thread that was busy when the link became another writes over that one.
 #[tokio::test]
 async fn a_threads_connection_is_not_used_beside_another_link() {
     let (one, two) = (RedisServer::start(&[]), RedisServer::start(&[]));

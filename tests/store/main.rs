@@ -35,6 +35,12 @@ fn raw(server: &RedisServer) -> ::redis::Connection {
     client.get_connection().expect("the server runs")
 }
 
+/// What the server says of itself.
+fn info(raw: &mut ::redis::Connection, section: &str) -> String {
+    let said = ::redis::cmd("INFO").arg(section).query(raw);
+    said.expect("it answers")
+}
+
 /// Has the server do that.
 fn told(raw: &mut ::redis::Connection, command: &[&str]) {
     let mut given = ::redis::cmd(command[0]);

@@ -11,14 +11,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::contract::{contract, contract_of_instances, several_keys};
 use crate::support::redis_server::{RedisServer, free_port};
-use crate::{NOW, await_ready, cause, key, open, put, raw, record, token, told, value};
+use crate::{NOW, await_ready, cause, info, key, open, put, raw, record, token, told, value};
 
 /// How many connections the server has had.
 pub(crate) fn connections(raw: &mut redis::Connection) -> u64 {
-    let info: String = redis::cmd("INFO")
-        .arg("stats")
-        .query(raw)
-        .expect("it answers");
+    let info = info(raw, "stats");
     let mut lines = info.lines();
     let had = lines.find_map(|line| line.strip_prefix("total_connections_received:"));
     had.and_then(|number| number.parse().ok())

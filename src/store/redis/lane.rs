@@ -179,3 +179,58 @@ impl Lane {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redis::{AsyncConnectionConfig, Client, RedisConnectionInfo};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    /// A connection to somebody who agrees to everything.
+    async fn connection() -> MultiplexedConnection {
+        let (near, mut far) = duplex(4096);
+        tokio::spawn(async move {
+            let mut octets = [0; 4096];
+            while let Ok(1..) = far.read(&mut octets).await {
+                far.write_all(b"+OK\r\n+OK\r\n").await.expect("room");
+            }
+        });
+        let (info, config) = (RedisConnectionInfo::default(), AsyncConnectionConfig::new());
+        let made = MultiplexedConnection::new_with_config(&info, near, config).await;
+        let (connection, driver) = made.expect("nothing is refused");
+        tokio::spawn(driver);
+        connection
+    }
+
+    /// Its keeper closes it soon after; until it is that far, whoever asks sees for themselves.
+    #[tokio::test]
+    async fn one_that_is_to_be_used_no_more_is_not() {
+        let client = Client::open("redis://127.0.0.1:1").expect("a URL");
+        let link = Arc::new(Link::new(client, None));
+        let (connection, end) = (connection().await, End::default());
+        let lane = Arc::new(Lane::default());
+        let open = |used| {
+            *lane.state() = State::Open {
+                beside: 7,
+                connection: connection.clone(),
+                end: end.clone(),
+                used,
+            };
+        };
+        let is_used = |number| lane.beside(&link, number).is_some();
+        open(Instant::now());
+        assert!(is_used(7));
+        assert!(!is_used(8), "the link is another");
+        assert!(is_used(7));
+        open(
+            Instant::now()
+                .checked_sub(REST)
+                .expect("the machine runs for longer"),
+        );
+        assert!(!is_used(7), "it rests");
+        open(Instant::now());
+        end.note();
+        assert!(!is_used(7), "it has ended");
+    }
+}

@@ -33,6 +33,7 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// How soon what is asked is to be begun, so that its answer is in time.
 const HEARD: Duration = Duration::from_millis(750);
 const _: () = assert!(HEARD.as_millis() < ANSWER.as_millis());
+
 pub(super) struct Link {
     /// Where connections are made, and live.
     home: Handle,
