@@ -180,13 +180,13 @@ class Certbound(Process):
 
 
 class Bare(Process):
-    """The bare hyper server, which answers with those octets, and signs them before it does if it is to."""
+    """The bare hyper server, which answers with those octets, and does what it is to before: `sign` or `verify`."""
 
-    def __init__(self, bench, body, address=None, cores=MEASURED, workers=None, signs=False):
+    def __init__(self, bench, body, address=None, cores=MEASURED, workers=None, deed=None):
         self.address = address or free_address()
         with open(f"{bench.place}/body", "w") as file:
             file.write(body)
-        super().__init__(bench.options.bare, "serve", self.address, "body", *(["sign"] if signs else []), place=bench.place, cores=cores, workers=workers)
+        super().__init__(bench.options.bare, "serve", self.address, "body", *([deed] if deed else []), place=bench.place, cores=cores, workers=workers)
         self.ready(self.address)
 
 

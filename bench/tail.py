@@ -20,7 +20,7 @@ def part(bench):
             requests, body, _ = workload(bench, name, Asker(bench, server.address))
             tail(bench, name, server, requests)
     # What the machine and the load add by themselves. The signature is there so that it is the server that is busy.
-    with Bare(bench, body, signs=True) as bare:
+    with Bare(bench, body, deed="sign") as bare:
         tail(bench, "bare, with a signature", bare, requests)
     stalls(bench)
 

@@ -25,9 +25,9 @@ def part(bench):
             asked[name] = requests, body, compare(bench, name, requests, None, one, two)
     # What the machine adds: to two threads that share cores with the load, whatever they do, when they are asked as often.
     for name, (requests, body, easy) in asked.items():
-        signs = name == "W2"
-        with Bare(bench, body, cores=BOTH, workers=1, signs=signs) as one, Bare(bench, body, cores=BOTH, workers=2, signs=signs) as two:
-            compare(bench, f"bare, {name}'s requests" + " and a signature" * signs, requests, easy, one, two)
+        deed = "sign" if name == "W2" else None
+        with Bare(bench, body, cores=BOTH, workers=1, deed=deed) as one, Bare(bench, body, cores=BOTH, workers=2, deed=deed) as two:
+            compare(bench, f"bare, {name}'s requests" + " and a signature" * bool(deed), requests, easy, one, two)
 
 
 def compare(bench, name, requests, rate, *servers):

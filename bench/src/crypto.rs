@@ -1,6 +1,7 @@
 //! What the crypto library takes for one signature, and for checking one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -13,8 +14,8 @@ use rustix::time::{ClockId, clock_gettime};
 
 use super::Outcome;
 
-/// Signs octets, and forgets the signature.
-pub type Signer = Arc<dyn Fn(&[u8]) + Send + Sync>;
+/// What a server does for each answer, whose octets it is given.
+pub type Deed = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// About as long as a token's header and claims.
 const MESSAGE: [u8; 400] = [7; 400];
@@ -41,8 +42,8 @@ pub fn sign(seconds: u64, algorithm: &str) -> Outcome {
     }
 }
 
-/// What signs octets by ES256.
-pub fn signer() -> Outcome<Signer> {
+/// Signs the octets by ES256, and forgets the signature.
+pub fn signing() -> Outcome<Deed> {
     let entropy = SystemRandom::new();
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?;
     Ok(Arc::new(move |octets| {
@@ -51,9 +52,18 @@ pub fn signer() -> Outcome<Signer> {
     }))
 }
 
-/// Checks ES256 signatures for that many seconds. There are many of them: the processor learns the way through the
-/// check of one by heart, which is never the same for two.
+/// Checks ES256 signatures for that many seconds.
 pub fn verify(seconds: u64) -> Outcome {
+    let deed = verifying()?;
+    repeat(seconds, || {
+        deed(&MESSAGE);
+        Ok(())
+    })
+}
+
+/// Checks an ES256 signature, whatever the octets. There are many of them: the processor learns the way through the
+/// check of one by heart, which is never the same for two.
+pub fn verifying() -> Outcome<Deed> {
     let (entropy, key) = (
         SystemRandom::new(),
         EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)?,
@@ -61,12 +71,13 @@ pub fn verify(seconds: u64) -> Outcome {
     let signatures: Vec<_> = (0..4096)
         .map(|_| key.sign(&entropy, &MESSAGE))
         .collect::<Result<_, _>>()?;
-    let mut signatures = signatures.iter().cycle();
     let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref())?;
-    repeat(seconds, || {
-        let signature = signatures.next().ok_or("there are some")?;
-        Ok(key.verify_sig(&MESSAGE, signature.as_ref())?)
-    })
+    let next = AtomicUsize::new(0);
+    Ok(Arc::new(move |_| {
+        let next = next.fetch_add(1, Ordering::Relaxed);
+        key.verify_sig(&MESSAGE, signatures[next % signatures.len()].as_ref())
+            .expect("the signature is the key's");
+    }))
 }
 
 fn repeat(seconds: u64, mut once: impl FnMut() -> Outcome) -> Outcome {

@@ -1,7 +1,8 @@
 //! What certbound is measured against, and what it is measured with where wrk does not do.
 //!
-//! - `serve ADDRESS FILE [sign]`: a bare hyper server that reads each request whole and answers 200 with the octets of
-//!   that file, as JSON, after signing them by ES256 where that is asked for. The address is IP:PORT or unix:PATH.
+//! - `serve ADDRESS FILE [sign|verify]`: a bare hyper server that reads each request whole and answers 200 with the octets
+//!   of that file, as JSON, after making or checking an ES256 signature where that is asked for. The address is IP:PORT or
+//!   unix:PATH.
 //! - `sign SECONDS ES256|RS256`, `verify SECONDS`: microseconds that one signature, or one check of an ES256
 //!   signature, takes a core.
 //! - `stalls SECONDS`: how often the machine stands still (`stalls.rs`).
@@ -20,12 +21,15 @@ fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        ["serve", address, file] => serve::serve(address, std::fs::read(file)?.into(), None),
-        ["serve", address, file, "sign"] => serve::serve(
-            address,
-            std::fs::read(file)?.into(),
-            Some(crypto::signer()?),
-        ),
+        ["serve", address, file, deed @ ..] => {
+            let deed = match deed {
+                [] => None,
+                ["sign"] => Some(crypto::signing()?),
+                ["verify"] => Some(crypto::verifying()?),
+                _ => return Err("serve does nothing but sign or verify".into()),
+            };
+            serve::serve(address, std::fs::read(file)?.into(), deed)
+        }
         ["sign", seconds, algorithm] => crypto::sign(seconds.parse()?, algorithm),
         ["verify", seconds] => crypto::verify(seconds.parse()?),
         ["stalls", seconds] => stalls::count(seconds.parse()?),

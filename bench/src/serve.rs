@@ -14,10 +14,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::Outcome;
-use super::crypto::Signer;
+use super::crypto::Deed;
 
 /// Serves until it is killed.
-pub fn serve(address: &str, body: Bytes, signer: Option<Signer>) -> Outcome {
+pub fn serve(address: &str, body: Bytes, deed: Option<Deed>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -26,25 +26,25 @@ pub fn serve(address: &str, body: Bytes, signer: Option<Signer>) -> Outcome {
             let listener = UnixListener::bind(path)?;
             loop {
                 let stream = listener.accept().await?.0;
-                tokio::spawn(answer(stream, body.clone(), signer.clone()));
+                tokio::spawn(answer(stream, body.clone(), deed.clone()));
             }
         }
         let listener = TcpListener::bind(address).await?;
         loop {
             let stream = listener.accept().await?.0;
-            tokio::spawn(answer(stream, body.clone(), signer.clone()));
+            tokio::spawn(answer(stream, body.clone(), deed.clone()));
         }
     })
 }
 
-async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, body: Bytes, signer: Option<Signer>) {
+async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin, body: Bytes, deed: Option<Deed>) {
     let answer = service_fn(move |request: Request<Incoming>| {
-        let (body, signer) = (body.clone(), signer.clone());
+        let (body, deed) = (body.clone(), deed.clone());
         async move {
             // What an honest server does, too: the request is read before it is answered.
             drop(request.into_body().collect().await);
-            if let Some(sign) = signer {
-                sign(&body);
+            if let Some(deed) = deed {
+                deed(&body);
             }
             let mut response = Response::new(Full::new(body));
             let headers = response.headers_mut();

@@ -4,10 +4,11 @@
 //! Nothing beside the object counts but the client's authentication, and an object that is encrypted is
 //! refused by whoever reads its signature: there is no key here to decrypt with.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::key::algorithm::VerificationAlgorithm;
 use crate::key::claims::{self, AudienceClaim, TimeClaims};
+use crate::key::json::{Json, Object};
 use crate::key::jws::UnverifiedJws;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::form::Form;
@@ -56,32 +57,33 @@ pub const fn algorithms(profile: Profile) -> &'static [VerificationAlgorithm] {
 /// # Errors
 /// `invalid_request_object`, whatever is wrong with it.
 pub fn read(
-    claims: &Map<String, Value>,
+    claims: &Object<'_>,
     client_id: &str,
     issuer: &str,
     now: Timestamp,
 ) -> Result<Form<'static>, OAuthError> {
     check(claims, client_id, issuer, now)?;
     let mut pairs = vec![("client_id".to_owned(), client_id.to_owned())];
-    for (name, value) in claims {
-        if NEVER.contains(&name.as_str()) {
+    for (name, value) in claims.members() {
+        if NEVER.contains(&name) {
             return Err(wrong(format!("the request object holds {name}")));
         }
-        if OF_THE_JWT.contains(&name.as_str()) {
+        if OF_THE_JWT.contains(&name) {
             continue;
         }
         match value {
-            Value::Array(values) if name == "resource" => {
+            Json::Array(values) if name == "resource" => {
                 for value in values {
                     let text = value.as_str().ok_or_else(|| not_a_parameter(name))?;
-                    pairs.push((name.clone(), text.to_owned()));
+                    pairs.push((name.to_owned(), text.to_owned()));
                 }
             }
-            Value::String(text) => pairs.push((name.clone(), text.clone())),
-            Value::Number(_) | Value::Bool(_) | Value::Object(_) => {
-                pairs.push((name.clone(), value.to_string()));
+            Json::Text(text) => pairs.push((name.to_owned(), text.clone().into_owned())),
+            Json::Number(_) | Json::Bool(_) | Json::Object(_) => {
+                let text = Value::from(value.clone()).to_string();
+                pairs.push((name.to_owned(), text));
             }
-            Value::Null | Value::Array(_) => return Err(not_a_parameter(name)),
+            Json::Null | Json::Array(_) => return Err(not_a_parameter(name)),
         }
     }
     Form::from_pairs(pairs).map_err(|error| wrong(error.to_string()))
@@ -89,7 +91,7 @@ pub fn read(
 
 /// That the object is the client's own, for this issuer, now (RFC 9101 sections 4 and 6.3).
 fn check(
-    all: &Map<String, Value>,
+    all: &Object<'_>,
     client_id: &str,
     issuer: &str,
     now: Timestamp,
@@ -140,7 +142,7 @@ fn not_a_parameter(name: &str) -> OAuthError {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Map, json};
 
     use super::*;
 
@@ -148,7 +150,7 @@ mod tests {
     const ISSUER: &str = "https://as.example.com";
 
     /// The claims of a good object, with others over them; `null` takes one away.
-    fn object(over: &Value) -> Map<String, Value> {
+    fn object(over: &Value) -> String {
         let good = json!({
             "iss": "web", "aud": ISSUER, "exp": NOW.unix() + 300, "iat": NOW.unix(), "jti": "j",
             "client_id": "web", "response_type": "code", "redirect_uri": "https://app.example/cb",
@@ -163,11 +165,13 @@ mod tests {
                 claims.insert(name.clone(), value.clone());
             }
         }
-        claims
+        Value::Object(claims).to_string()
     }
 
     fn form(over: &Value) -> Result<Form<'static>, OAuthError> {
-        read(&object(over), "web", ISSUER, NOW)
+        let claims = object(over);
+        let claims = Object::read(claims.as_bytes()).expect("an object");
+        read(&claims, "web", ISSUER, NOW)
     }
 
     #[test]

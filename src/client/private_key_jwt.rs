@@ -10,6 +10,7 @@ use super::{Attempt, Authenticator, Contradiction, Method, Refused, UseOnce};
 use crate::key::JwsError;
 use crate::key::algorithm::VerificationAlgorithm;
 use crate::key::claims::{self, AudienceClaim, TimeClaims};
+use crate::key::json::Json;
 use crate::key::jwk::PublicJwk;
 use crate::key::jws::{UnverifiedJws, VerifiedJws};
 use crate::oauth::profile::Profile;
@@ -114,7 +115,7 @@ impl Authenticator for Registered {
 
 /// The claims that RFC 7523 section 3 demands: its `jti` and when it ends, if they hold.
 fn check<'a>(
-    verified: &'a VerifiedJws,
+    verified: &'a VerifiedJws<'_>,
     client_id: &str,
     attempt: &Attempt<'_>,
 ) -> Result<(&'a str, Timestamp), Refused> {
@@ -127,7 +128,7 @@ fn check<'a>(
     }
     // One string and no list, so that an assertion for somebody else is never also one for us.
     let audience = AudienceClaim::read(all).map_err(invalid)?;
-    let is_text = all.get("aud").is_some_and(serde_json::Value::is_string);
+    let is_text = all.get("aud").and_then(Json::as_str).is_some();
     if !is_text || audience.as_ref().and_then(AudienceClaim::sole) != Some(attempt.issuer) {
         return Err(wrong("aud must be this issuer, as one string"));
     }
@@ -147,11 +148,11 @@ fn check<'a>(
 
 impl Registered {
     /// The assertion, once one of the client's keys has verified its signature.
-    fn verified(
+    fn verified<'a>(
         &self,
-        assertion: &UnverifiedJws<'_>,
+        assertion: &'a UnverifiedJws<'_>,
         keys: &ClientKeys,
-    ) -> Result<VerifiedJws, Refused> {
+    ) -> Result<VerifiedJws<'a>, Refused> {
         assertion
             .verify_by(keys.keys(), &self.algorithms)
             .map_err(|error| match error {

@@ -1,11 +1,9 @@
 //! What is known of a token, whoever issued it and however that was learnt: from our own record, from a
 //! JWT of another issuer (RFC 9068, RFC 7519), or from what another issuer answered (RFC 7662).
 
-use serde_json::{Map, Value};
-
 use crate::cert::Thumbprint;
 use crate::key::claims::{self, AudienceClaim, InvalidClaim, TimeClaims};
-use crate::key::json;
+use crate::key::json::{Json, Object};
 use crate::key::jws::UnverifiedJws;
 use crate::oauth::scope::Scope;
 use crate::oauth::time::{Lifetime, Timestamp};
@@ -80,7 +78,7 @@ impl Facts {
     /// not of its type.
     pub fn of_jwt(
         jws: &UnverifiedJws<'_>,
-        claims: &Map<String, Value>,
+        claims: &Object<'_>,
         issuer: &str,
         now: Timestamp,
     ) -> Result<Self, NotGood> {
@@ -108,13 +106,13 @@ impl Facts {
         issuer: &str,
         now: Timestamp,
     ) -> Result<Option<Self>, Answered> {
-        let mut members = json::object(answer).ok_or(Answered::Garbage)?;
+        let mut members = Object::read(answer).ok_or(Answered::Garbage)?;
         // Many servers write null for what they do not know. A null `cnf` stays: whether the token is bound
         // is not a thing to be in doubt about.
-        members.retain(|name, value| name == "cnf" || !value.is_null());
+        members.retain(|name, value| name == "cnf" || *value != Json::Null);
         match members.get("active") {
-            Some(Value::Bool(true)) => {}
-            Some(Value::Bool(false)) => return Ok(None),
+            Some(Json::Bool(true)) => {}
+            Some(Json::Bool(false)) => return Ok(None),
             _ => return Err(Answered::Garbage),
         }
         let text = |name| claims::text(&members, name).map_err(|error| Answered::Not(error.into()));
@@ -144,7 +142,7 @@ impl Facts {
         texts + audience + self.issuer.len() + self.scope.as_str().len()
     }
 
-    fn read(claims: &Map<String, Value>, issuer: &str, now: Timestamp) -> Result<Self, NotGood> {
+    fn read(claims: &Object<'_>, issuer: &str, now: Timestamp) -> Result<Self, NotGood> {
         // Ory Hydra introspects refresh tokens as `Bearer` and says here what they are; Amazon Cognito tells
         // its ID tokens from its access tokens by this alone.
         if claims::text(claims, "token_use")?
@@ -188,7 +186,7 @@ impl Facts {
             client_id,
             scope: scope(claims.get("scope"))?,
             audience: AudienceClaim::read(claims)?
-                .map(|audience| audience.names().to_vec())
+                .map(AudienceClaim::into_names)
                 .unwrap_or_default(),
             expires: times.expires,
             bound: bound(claims.get("cnf"))?,
@@ -224,11 +222,11 @@ pub enum Answered {
 /// Whether a JWT is an access token. RFC 9068 section 2.1 gives it a `typ` of its own. Issuers older than
 /// that write `JWT` or nothing: of those what calls itself `Bearer` is one (Keycloak), and what has a claim
 /// that access tokens have and nothing of an ID token, a logout token or an introspection response.
-fn is_access_token(jws: &UnverifiedJws<'_>, claims: &Map<String, Value>) -> bool {
+fn is_access_token(jws: &UnverifiedJws<'_>, claims: &Object<'_>) -> bool {
     const OWN: &[&str] = &["scope", "client_id", "cnf"];
     const OTHERS: &[&str] = &["nonce", "at_hash", "c_hash", "s_hash"];
     const NEVER: &[&str] = &["events", "token_introspection"];
-    let has = |names: &[&str]| names.iter().any(|name| claims.contains_key(*name));
+    let has = |names: &[&str]| names.iter().any(|name| claims.has(name));
     if jws.is_type("at+jwt") {
         return true;
     }
@@ -243,7 +241,7 @@ fn is_access_token(jws: &UnverifiedJws<'_>, claims: &Map<String, Value>) -> bool
     }
 }
 
-fn bound(cnf: Option<&Value>) -> Result<Bound, NotGood> {
+fn bound(cnf: Option<&Json<'_>>) -> Result<Bound, NotGood> {
     /// Beside a certificate a key is a second thing to prove; what is no key says nothing here (RFC 7800
     /// section 3.1).
     const KEYS: &[&str] = &["jkt", "jwk", "jwe", "jku"];
@@ -252,7 +250,7 @@ fn bound(cnf: Option<&Value>) -> Result<Bound, NotGood> {
     };
     let members = cnf.as_object().ok_or(NotGood("its cnf is no object"))?;
     match members.get("x5t#S256") {
-        Some(thumbprint) if !KEYS.iter().any(|name| members.contains_key(*name)) => {
+        Some(thumbprint) if !KEYS.iter().any(|name| members.has(name)) => {
             let thumbprint = thumbprint.as_str().and_then(|text| text.parse().ok());
             thumbprint
                 .map(Bound::ToCertificate)
@@ -263,27 +261,27 @@ fn bound(cnf: Option<&Value>) -> Result<Bound, NotGood> {
 }
 
 /// RFC 9068 section 2.2.3 has a string; some issuers write a list of what would stand in it.
-fn scope(scope: Option<&Value>) -> Result<Scope, NotGood> {
+fn scope(scope: Option<&Json<'_>>) -> Result<Scope, NotGood> {
     let malformed = NotGood("its scope is neither a string nor a list of strings");
     let read = |text: &str| Scope::parse(text).map_err(|_| malformed);
     match scope {
         None => Ok(Scope::default()),
-        Some(Value::String(text)) => read(text),
-        Some(Value::Array(list)) => {
-            let tokens: Option<Vec<&str>> = list.iter().map(Value::as_str).collect();
+        Some(Json::Text(text)) => read(text),
+        Some(Json::Array(list)) => {
+            let tokens: Option<Vec<&str>> = list.iter().map(Json::as_str).collect();
             read(&tokens.ok_or(malformed)?.join(" "))
         }
         Some(_) => Err(malformed),
     }
 }
 
-fn auth_time(claims: &Map<String, Value>) -> Result<Option<Timestamp>, NotGood> {
+fn auth_time(claims: &Object<'_>) -> Result<Option<Timestamp>, NotGood> {
     match claims.get("auth_time") {
         None => Ok(None),
-        Some(value) => value
-            .as_u64()
-            .map(|seconds| Some(Timestamp::from_unix(seconds)))
-            .ok_or(InvalidClaim("auth_time").into()),
+        Some(Json::Number(seconds)) if let Some(seconds) = seconds.as_u64() => {
+            Ok(Some(Timestamp::from_unix(seconds)))
+        }
+        Some(_) => Err(InvalidClaim("auth_time").into()),
     }
 }
 
@@ -291,7 +289,7 @@ fn auth_time(claims: &Map<String, Value>) -> Result<Option<Timestamp>, NotGood> 
 mod tests {
     use base64::Engine as _;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -303,8 +301,9 @@ mod tests {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let text = format!("{}.{}.AAAA", part(header), part(claims));
         let jws = UnverifiedJws::parse(&text).expect("a JWT");
-        let claims = claims.as_object().expect("an object");
-        Facts::of_jwt(&jws, claims, ISSUER, NOW)
+        let claims = claims.to_string();
+        let claims = Object::read(claims.as_bytes()).expect("an object");
+        Facts::of_jwt(&jws, &claims, ISSUER, NOW)
     }
 
     /// As Keycloak writes them.
@@ -457,9 +456,13 @@ mod tests {
             (Some(json!({ "jkt": "k" })), Bound::Otherwise),
             (Some(json!({})), Bound::Otherwise),
         ] {
-            assert_eq!(bound(cnf.as_ref()), Ok(expected), "{cnf:?}");
+            let claims = cnf
+                .map_or(json!({}), |cnf| json!({ "cnf": cnf }))
+                .to_string();
+            let read = Object::read(claims.as_bytes()).expect("an object");
+            assert_eq!(bound(read.get("cnf")), Ok(expected), "{claims}");
         }
-        assert!(bound(Some(&Value::Null)).is_err());
+        assert!(bound(Some(&Json::Null)).is_err());
     }
 
     #[test]

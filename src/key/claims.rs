@@ -5,8 +5,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
-
+use super::json::{Json, Object};
 use crate::oauth::time::{Lifetime, Timestamp};
 
 /// From here on a double no longer tells one second from the next.
@@ -39,7 +38,7 @@ pub struct TimeClaims {
 
 impl TimeClaims {
     /// Reads all three. Fractions of a second are rounded so that the token lives shorter.
-    pub fn read(claims: &Map<String, Value>) -> Result<Self, InvalidClaim> {
+    pub fn read(claims: &Object<'_>) -> Result<Self, InvalidClaim> {
         Ok(Self {
             expires: numeric_date(claims, "exp", f64::floor)?,
             not_before: numeric_date(claims, "nbf", f64::ceil)?,
@@ -60,23 +59,22 @@ impl TimeClaims {
 
 /// A claim that is a time, with fractions of a second rounded that way; `None` where it is absent.
 pub fn numeric_date(
-    claims: &Map<String, Value>,
+    claims: &Object<'_>,
     name: &'static str,
     round: fn(f64) -> f64,
 ) -> Result<Option<Timestamp>, InvalidClaim> {
     let Some(value) = claims.get(name) else {
         return Ok(None);
     };
-    if let Some(seconds) = value.as_u64() {
+    let Json::Number(number) = value else {
+        return Err(InvalidClaim(name));
+    };
+    if let Some(seconds) = number.as_u64() {
         let exact = seconds < 1 << 53;
         let time = exact.then(|| Timestamp::from_unix(seconds));
         return time.map(Some).ok_or(InvalidClaim(name));
     }
-    let seconds = match value {
-        Value::Number(number) => number.as_f64().map(round),
-        _ => None,
-    };
-    match seconds {
+    match number.as_f64().map(round) {
         Some(seconds) if seconds.is_sign_positive() && seconds < LIMIT => {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -96,12 +94,12 @@ pub struct AudienceClaim(Vec<String>);
 
 impl AudienceClaim {
     /// Reads `aud`: a string, or an array of at least one.
-    pub fn read(claims: &Map<String, Value>) -> Result<Option<Self>, InvalidClaim> {
+    pub fn read(claims: &Object<'_>) -> Result<Option<Self>, InvalidClaim> {
         const WRONG: InvalidClaim = InvalidClaim("aud");
         let names = match claims.get("aud") {
             None => return Ok(None),
-            Some(Value::String(name)) => vec![name.clone()],
-            Some(Value::Array(names)) if (1..=MAX_AUDIENCES).contains(&names.len()) => {
+            Some(Json::Text(name)) => vec![name.clone().into_owned()],
+            Some(Json::Array(names)) if (1..=MAX_AUDIENCES).contains(&names.len()) => {
                 let texts = names.iter().map(|name| name.as_str().map(str::to_owned));
                 texts.collect::<Option<Vec<_>>>().ok_or(WRONG)?
             }
@@ -124,31 +122,31 @@ impl AudienceClaim {
     }
 
     /// All of them.
-    pub fn names(&self) -> &[String] {
-        &self.0
+    pub fn into_names(self) -> Vec<String> {
+        self.0
     }
 }
 
 /// A claim that is to be a string; `None` where it is absent.
 pub fn text<'a>(
-    claims: &'a Map<String, Value>,
+    claims: &'a Object<'_>,
     name: &'static str,
 ) -> Result<Option<&'a str>, InvalidClaim> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
+        Some(Json::Text(text)) => Ok(Some(text)),
         Some(_) => Err(InvalidClaim(name)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn claims(text: &str) -> Map<String, Value> {
-        serde_json::from_str(text).expect("claims of a test")
+    fn claims(text: &str) -> Object<'_> {
+        Object::read(text.as_bytes()).expect("claims of a test")
     }
 
     #[test]
@@ -229,6 +227,6 @@ mod tests {
         ] {
             assert_eq!(read(wrong.clone()), Err(InvalidClaim("aud")), "{wrong}");
         }
-        assert_eq!(AudienceClaim::read(&Map::new()), Ok(None));
+        assert_eq!(AudienceClaim::read(&claims("{}")), Ok(None));
     }
 }

@@ -4,18 +4,16 @@
 //! whose keys to ask for.
 
 use std::fmt;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use std::ops::Range;
 
 use super::algorithm::VerificationAlgorithm;
 use super::error::JwsError;
-use super::json;
+use super::json::{Json, Object};
 use super::jwk::{JwkSet, PublicJwk};
 use super::set::KeySet;
 use crate::oauth::time::Timestamp;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Octets of a token, at most, unless its reader says otherwise.
 pub const MAX_TOKEN_OCTETS: usize = 16 * 1024;
@@ -30,9 +28,11 @@ const REFUSED_MEMBERS: &[&str] = &["crit", "b64", "zip", "enc", "jwk", "jku", "x
 /// A token that anybody may have written.
 pub struct UnverifiedJws<'a> {
     signing_input: &'a str,
-    payload: &'a str,
-    signature: Vec<u8>,
     header: Header,
+    /// Header, payload and signature, decoded, one behind the other.
+    octets: Vec<u8>,
+    /// Which of them are the payload.
+    payload: Range<usize>,
 }
 
 struct Header {
@@ -58,18 +58,29 @@ impl<'a> UnverifiedJws<'a> {
         {
             return Err(JwsError::NotCompact);
         }
-        let header = URL_SAFE_NO_PAD
-            .decode(header)
-            .map_err(|_| JwsError::NotCompact)?;
-        let signature = URL_SAFE_NO_PAD
-            .decode(signature)
-            .map_err(|_| JwsError::NotCompact)?;
+        let mut octets = Vec::with_capacity(token.len());
+        let mut decode = |text| -> Result<usize, JwsError> {
+            let decoded = URL_SAFE_NO_PAD.decode_vec(text, &mut octets);
+            decoded.map_err(|_| JwsError::NotCompact)?;
+            Ok(octets.len())
+        };
+        let header = decode(header)?;
+        let payload = decode(payload)?;
+        decode(signature)?;
         Ok(Self {
             signing_input,
-            payload,
-            signature,
-            header: Header::read(&header)?,
+            header: Header::read(&octets[..header])?,
+            octets,
+            payload: header..payload,
         })
+    }
+
+    fn payload(&self) -> &[u8] {
+        &self.octets[self.payload.clone()]
+    }
+
+    fn signature(&self) -> &[u8] {
+        &self.octets[self.payload.end..]
     }
 
     /// `alg`, which decides nothing.
@@ -96,10 +107,8 @@ impl<'a> UnverifiedJws<'a> {
     /// A claim that is a string, before anything is known to be true: only to look up whose keys to
     /// verify the token with (`iss`, `sub`, `client_id`).
     pub fn unverified_claim(&self, name: &str) -> Option<String> {
-        match self.read_claims().ok()?.remove(name) {
-            Some(Value::String(text)) => Some(text),
-            _ => None,
-        }
+        let claims = Object::read(self.payload())?;
+        claims.get(name)?.as_str().map(str::to_owned)
     }
 
     /// Verifies the signature with a key that is known to be the signer's.
@@ -110,7 +119,7 @@ impl<'a> UnverifiedJws<'a> {
         &self,
         jwk: &PublicJwk,
         allowed: &[VerificationAlgorithm],
-    ) -> Result<VerifiedJws, JwsError> {
+    ) -> Result<VerifiedJws<'_>, JwsError> {
         let algorithm = self.algorithm_among(allowed)?;
         if !jwk.may_verify(algorithm) {
             return Err(JwsError::Algorithm);
@@ -124,7 +133,7 @@ impl<'a> UnverifiedJws<'a> {
         &self,
         keys: &JwkSet,
         allowed: &[VerificationAlgorithm],
-    ) -> Result<VerifiedJws, JwsError> {
+    ) -> Result<VerifiedJws<'_>, JwsError> {
         let algorithm = self.algorithm_among(allowed)?;
         let mut outcome = Err(JwsError::NoKey);
         for jwk in keys
@@ -145,7 +154,7 @@ impl<'a> UnverifiedJws<'a> {
         keys: &KeySet,
         typ: &str,
         now: Timestamp,
-    ) -> Result<VerifiedJws, JwsError> {
+    ) -> Result<VerifiedJws<'_>, JwsError> {
         if !self.is_type(typ) {
             return Err(JwsError::Type);
         }
@@ -157,7 +166,7 @@ impl<'a> UnverifiedJws<'a> {
         let algorithm = key.algorithm().verification();
         let verified =
             key.public()
-                .verifies(algorithm, self.signing_input.as_bytes(), &self.signature);
+                .verifies(algorithm, self.signing_input.as_bytes(), self.signature());
         self.verified(verified, algorithm)
     }
 
@@ -178,9 +187,9 @@ impl<'a> UnverifiedJws<'a> {
         &self,
         jwk: &PublicJwk,
         algorithm: VerificationAlgorithm,
-    ) -> Result<VerifiedJws, JwsError> {
+    ) -> Result<VerifiedJws<'_>, JwsError> {
         let key = jwk.key().ok_or(JwsError::NoKey)?;
-        let verified = key.verifies(algorithm, self.signing_input.as_bytes(), &self.signature);
+        let verified = key.verifies(algorithm, self.signing_input.as_bytes(), self.signature());
         self.verified(verified, algorithm)
     }
 
@@ -188,22 +197,15 @@ impl<'a> UnverifiedJws<'a> {
         &self,
         verified: bool,
         algorithm: VerificationAlgorithm,
-    ) -> Result<VerifiedJws, JwsError> {
+    ) -> Result<VerifiedJws<'_>, JwsError> {
         if !verified {
             return Err(JwsError::Signature);
         }
         Ok(VerifiedJws {
-            claims: self.read_claims()?,
+            claims: Object::read(self.payload()).ok_or(JwsError::Claims)?,
             algorithm,
-            typ: self.header.typ.clone(),
+            typ: self.header.typ.as_deref(),
         })
-    }
-
-    fn read_claims(&self) -> Result<Map<String, Value>, JwsError> {
-        let payload = URL_SAFE_NO_PAD
-            .decode(self.payload)
-            .map_err(|_| JwsError::NotCompact)?;
-        json::object(&payload).ok_or(JwsError::Claims)
     }
 }
 
@@ -218,15 +220,13 @@ impl Header {
         if octets.len() > MAX_HEADER_OCTETS {
             return Err(JwsError::TooLarge);
         }
-        let mut members = json::object(octets).ok_or(JwsError::Header)?;
-        for name in REFUSED_MEMBERS {
-            if members.contains_key(*name) {
-                return Err(JwsError::RefusedMember(name));
-            }
+        let members = Object::read(octets).ok_or(JwsError::Header)?;
+        if let Some(name) = REFUSED_MEMBERS.iter().find(|name| members.has(name)) {
+            return Err(JwsError::RefusedMember(name));
         }
-        let mut text = |name: &str| match members.remove(name) {
+        let text = |name| match members.get(name) {
             None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.into_boxed_str())),
+            Some(Json::Text(text)) => Ok(Some((**text).into())),
             Some(_) => Err(JwsError::Header),
         };
         Ok(Self {
@@ -255,21 +255,16 @@ impl Header {
 
 /// A token whose signature is that of the key it was verified with. Whether it is in time, and for
 /// whom, is still to be asked.
-pub struct VerifiedJws {
-    claims: Map<String, Value>,
+pub struct VerifiedJws<'a> {
+    claims: Object<'a>,
     algorithm: VerificationAlgorithm,
-    typ: Option<Box<str>>,
+    typ: Option<&'a str>,
 }
 
-impl VerifiedJws {
+impl<'a> VerifiedJws<'a> {
     /// The claims.
-    pub const fn claims(&self) -> &Map<String, Value> {
+    pub const fn claims(&self) -> &Object<'a> {
         &self.claims
-    }
-
-    /// The claims as a type of the reader's; an error where they are not that.
-    pub fn claims_as<T: DeserializeOwned>(self) -> Result<T, JwsError> {
-        serde_json::from_value(Value::Object(self.claims)).map_err(|_| JwsError::Claims)
     }
 
     /// The algorithm that the signature was verified with.
@@ -278,12 +273,12 @@ impl VerifiedJws {
     }
 
     /// `typ`, as it was written.
-    pub fn typ(&self) -> Option<&str> {
-        self.typ.as_deref()
+    pub const fn typ(&self) -> Option<&'a str> {
+        self.typ
     }
 }
 
-impl fmt::Debug for VerifiedJws {
+impl fmt::Debug for VerifiedJws<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "VerifiedJws({} …)", self.algorithm)
     }

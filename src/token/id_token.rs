@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::family::Family;
 use crate::key::algorithm::SigningAlgorithm;
-use crate::key::claims::{self, AudienceClaim};
+use crate::key::claims::{self, AudienceClaim, TimeClaims};
 use crate::key::jws::UnverifiedJws;
 use crate::key::set::KeySet;
 use crate::oauth::time::{Lifetime, Timestamp};
@@ -103,7 +103,7 @@ pub fn hint(text: &str, keys: &KeySet, issuer: &str, now: Timestamp) -> Option<H
         return None;
     }
     // A signed answer of userinfo has the same typ, issuer and audience, but never expires.
-    all.get("exp")?.as_u64()?;
+    TimeClaims::read(all).ok()?.expires?;
     Some(Hint {
         subject: string("sub")?,
         client_id: AudienceClaim::read(all).ok()??.sole()?.to_owned(),

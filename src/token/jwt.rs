@@ -1,7 +1,6 @@
 //! Access tokens as signed JWTs (RFC 9068), with `cnf` where they are bound (RFC 8705 section 3.1).
 
-use serde::{Deserialize as _, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 use super::family::{Authentication, FamilyId};
 use super::{
@@ -10,6 +9,7 @@ use super::{
 use crate::client::registration::AccessTokenFormat;
 use crate::key::algorithm::SigningAlgorithm;
 use crate::key::claims::{self, AudienceClaim, TimeClaims};
+use crate::key::json::{Json, Object};
 use crate::key::jws::UnverifiedJws;
 use crate::key::set::KeySet;
 use crate::oauth::ClientId;
@@ -129,13 +129,13 @@ pub(super) fn read(
     }
     let confirmation = match all.get("cnf") {
         None => None,
-        Some(value) => Some(Confirmation::deserialize(value).ok()?),
+        Some(value) => Some(Confirmation::read(value)?),
     };
     let said = Claims {
         client_id: ClientId::parse(string("client_id")?).ok()?,
         subject: string("sub")?.to_owned(),
         scope: Scope::parse(claims::text(all, "scope").ok()?.unwrap_or_default()).ok()?,
-        audience: AudienceClaim::read(all).ok()??.names().to_vec(),
+        audience: AudienceClaim::read(all).ok()??.into_names(),
         issued: times.issued?,
         expires,
         confirmation,
@@ -153,13 +153,17 @@ pub(super) fn read(
     clippy::option_option,
     reason = "that a token says nothing of it is not that it says something wrong"
 )]
-fn authentication(all: &Map<String, Value>) -> Option<Option<Authentication>> {
+fn authentication(all: &Object<'_>) -> Option<Option<Authentication>> {
     let Some(time) = claims::numeric_date(all, "auth_time", f64::floor).ok()? else {
         return Some(None);
     };
     let methods = match all.get("amr") {
         None => Vec::new(),
-        Some(list) => Vec::deserialize(list).ok()?,
+        Some(Json::Array(list)) => {
+            let texts = list.iter().map(|text| text.as_str().map(str::to_owned));
+            texts.collect::<Option<_>>()?
+        }
+        Some(_) => return None,
     };
     Some(Some(Authentication {
         time,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cert::Thumbprint;
 use crate::client::registration::AccessTokenFormat;
+use crate::key::json::Json;
 use crate::key::set::KeySet;
 use crate::key::signing::UnsignedJws;
 use crate::oauth::ClientId;
@@ -80,6 +81,16 @@ mod thumbprint {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Thumbprint, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(d)?;
         text.parse().map_err(D::Error::custom)
+    }
+}
+
+impl Confirmation {
+    /// Reads `cnf` of a token of our own.
+    fn read(cnf: &Json<'_>) -> Option<Self> {
+        let certificate = cnf.as_object()?.get("x5t#S256")?.as_str()?.parse();
+        Some(Self {
+            certificate: certificate.ok()?,
+        })
     }
 }
 

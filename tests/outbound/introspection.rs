@@ -141,7 +141,7 @@ async fn by_assertion() {
                 .expect("its signature");
             let claims = json!({"iss": "gate", "sub": "gate", "aud": "https://issuer.test/a",
                 "jti": "jti-1", "iat": NOW.unix(), "exp": NOW.unix() + 60});
-            assert_eq!(Value::Object(verified.claims().clone()), claims);
+            assert_eq!(Value::Object(verified.claims().clone().into()), claims);
             let header = assertion.split('.').next().expect("a header");
             let header = URL_SAFE_NO_PAD.decode(header).expect("base64url");
             let header: Value = serde_json::from_slice(&header).expect("JSON");

@@ -17,8 +17,8 @@ use crate::endpoint::{People, SeenTokens, Server, Signing, Trust};
 use crate::gate::AuthMethod;
 use crate::gate::facts::{Facts, NotGood};
 use crate::key::claims::TimeClaims;
-use crate::key::json;
-use crate::key::jws::UnverifiedJws;
+use crate::key::json::Object;
+use crate::key::jws::{UnverifiedJws, VerifiedJws};
 use crate::key::set::KeySet;
 use crate::page::Pages;
 use crate::store::keyring::{Keyring, KeyringError};
@@ -200,19 +200,19 @@ pub(super) fn claimed(
 ) -> Option<Result<Facts, String>> {
     let jws = UnverifiedJws::parse(question.text).ok()?;
     let verified = match keys.map(|keys| jws.verify_own(keys, jwt::TYPE, question.now)) {
-        Some(Ok(verified)) => Some(verified.claims().clone()),
+        Some(Ok(verified)) => Some(verified),
         Some(Err(error)) => return Some(Err(error.to_string())),
         None => None,
     };
-    let claims = verified.or_else(|| {
-        let payload = question.text.split('.').nth(1)?;
-        json::object(&URL_SAFE_NO_PAD.decode(payload).ok()?)
-    });
-    let Some(claims) = claims else {
+    let payload = question.text.split('.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    let unverified = Object::read(&payload);
+    let claims = verified.as_ref().map(VerifiedJws::claims);
+    let Some(claims) = claims.or(unverified.as_ref()) else {
         return Some(Err("its claims are no JSON object".into()));
     };
     let issuer = question.settings.issuer.as_str();
-    let facts = Facts::of_jwt(&jws, &claims, issuer, question.now);
+    let facts = Facts::of_jwt(&jws, claims, issuer, question.now);
     Some(facts.map_err(|NotGood(why)| why.to_owned()))
 }
 
@@ -241,13 +241,16 @@ pub(super) async fn why_dead(question: &Question<'_>, server: &Server) -> String
 }
 
 fn unrecognised(question: &Question<'_>, keys: &KeySet) -> String {
-    let verified = UnverifiedJws::parse(question.text)
+    let jws = UnverifiedJws::parse(question.text);
+    let verified = jws
+        .as_ref()
+        .map_err(|error| *error)
         .and_then(|jws| jws.verify_own(keys, jwt::TYPE, question.now));
-    let claims = match &verified {
-        Ok(verified) => verified.claims(),
+    let verified = match verified {
+        Ok(verified) => verified,
         Err(error) => return error.to_string(),
     };
-    match TimeClaims::read(claims).map(|times| times.expires) {
+    match TimeClaims::read(verified.claims()).map(|times| times.expires) {
         Ok(Some(end)) if end <= question.now => format!("it expired at {end}"),
         _ => "a claim of it is missing or malformed".into(),
     }

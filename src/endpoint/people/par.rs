@@ -125,7 +125,7 @@ async fn request_object(
         return Err(wrong("its typ is that of another kind of JWT".into()));
     }
     let allowed = request_object::algorithms(server.settings.profile);
-    let verify = |keys: &JwkSet| -> Result<VerifiedJws, String> {
+    let verify = |keys: &JwkSet| -> Result<VerifiedJws<'_>, String> {
         jws.verify_by(keys, allowed)
             .map_err(|error| error.to_string())
     };
