@@ -156,7 +156,7 @@ pub fn load(address: &str, file: &str, options: &[&str]) -> Outcome {
         let slice = due.as_millis() / SLICE.as_millis();
         slices.entry(slice).or_default().push(took);
     }
-    // The last one is not whole.
+    // The last one may not be whole.
     slices.pop_last();
     let mut ninety_ninths: Vec<Duration> =
         slices.values_mut().map(|slice| share(slice, 99)).collect();

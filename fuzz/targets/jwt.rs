@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use certbound::key::algorithm::VerificationAlgorithm;
 use certbound::key::claims::{AudienceClaim, TimeClaims};
-use certbound::key::json;
+use certbound::key::json::Object;
 use certbound::key::jwk::JwkSet;
 use certbound::key::jws::UnverifiedJws;
 use certbound::oauth::time::{Lifetime, Timestamp};
@@ -26,7 +26,7 @@ fuzz_target!(|input: &str| {
             let _ = key.key().map(|key| (key.thumbprint(), key.spki_der()));
         }
     }
-    if let Some(claims) = json::object(rest.as_bytes()) {
+    if let Some(claims) = Object::read(rest.as_bytes()) {
         if let Ok(times) = TimeClaims::read(&claims) {
             times.live(
                 Timestamp::from_unix(1_790_000_000),
@@ -34,7 +34,8 @@ fuzz_target!(|input: &str| {
             );
         }
         if let Ok(Some(audience)) = AudienceClaim::read(&claims) {
-            assert!(audience.names().iter().all(|name| audience.contains(name)));
+            let names = audience.clone().into_names();
+            assert!(names.iter().all(|name| audience.contains(name)));
         }
     }
     let jws = match UnverifiedJws::parse(token) {
@@ -51,7 +52,12 @@ fuzz_target!(|input: &str| {
             TOKENS.lines().any(|known| known == token),
             "a forgery verifies"
         );
-        assert!(verified.claims_as::<serde_json::Value>().is_ok());
+        let claims = verified.claims();
+        assert!(
+            claims
+                .members()
+                .all(|(name, value)| claims.get(name) == Some(value))
+        );
     }
     if let Ok(set) = &own {
         let _ = jws.verify_by(set, VerificationAlgorithm::ALL);

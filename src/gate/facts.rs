@@ -276,13 +276,13 @@ fn scope(scope: Option<&Json<'_>>) -> Result<Scope, NotGood> {
 }
 
 fn auth_time(claims: &Object<'_>) -> Result<Option<Timestamp>, NotGood> {
-    match claims.get("auth_time") {
-        None => Ok(None),
-        Some(Json::Number(seconds)) if let Some(seconds) = seconds.as_u64() => {
-            Ok(Some(Timestamp::from_unix(seconds)))
-        }
-        Some(_) => Err(InvalidClaim("auth_time").into()),
-    }
+    let seconds = match claims.get("auth_time") {
+        None => return Ok(None),
+        Some(Json::Number(seconds)) => seconds.as_u64(),
+        Some(_) => None,
+    };
+    let time = seconds.map(Timestamp::from_unix);
+    time.map(Some).ok_or(InvalidClaim("auth_time").into())
 }
 
 #[cfg(test)]

@@ -6,14 +6,15 @@
 use std::fmt;
 use std::ops::Range;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::algorithm::VerificationAlgorithm;
 use super::error::JwsError;
 use super::json::{Json, Object};
 use super::jwk::{JwkSet, PublicJwk};
 use super::set::KeySet;
 use crate::oauth::time::Timestamp;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Octets of a token, at most, unless its reader says otherwise.
 pub const MAX_TOKEN_OCTETS: usize = 16 * 1024;
@@ -29,10 +30,13 @@ const REFUSED_MEMBERS: &[&str] = &["crit", "b64", "zip", "enc", "jwk", "jku", "x
 pub struct UnverifiedJws<'a> {
     signing_input: &'a str,
     header: Header,
-    /// Header, payload and signature, decoded, one behind the other.
+    /// Header, signature and payload, decoded, one behind the other.
     octets: Vec<u8>,
-    /// Which of them are the payload.
-    payload: Range<usize>,
+    /// Which of them are the signature.
+    signature: Range<usize>,
+    /// Whether what is behind it is the payload: that it cannot be decoded is told once the signature has been
+    /// verified, as whatever else is wrong with it.
+    payload: bool,
 }
 
 struct Header {
@@ -65,22 +69,27 @@ impl<'a> UnverifiedJws<'a> {
             Ok(octets.len())
         };
         let header = decode(header)?;
-        let payload = decode(payload)?;
-        decode(signature)?;
+        let signature = header..decode(signature)?;
+        let payload = decode(payload).is_ok();
         Ok(Self {
             signing_input,
             header: Header::read(&octets[..header])?,
             octets,
-            payload: header..payload,
+            signature,
+            payload,
         })
     }
 
-    fn payload(&self) -> &[u8] {
-        &self.octets[self.payload.clone()]
+    fn signature(&self) -> &[u8] {
+        &self.octets[self.signature.clone()]
     }
 
-    fn signature(&self) -> &[u8] {
-        &self.octets[self.payload.end..]
+    fn read_claims(&self) -> Result<Object<'_>, JwsError> {
+        if !self.payload {
+            return Err(JwsError::NotCompact);
+        }
+        let payload = &self.octets[self.signature.end..];
+        Object::read(payload).ok_or(JwsError::Claims)
     }
 
     /// `alg`, which decides nothing.
@@ -107,8 +116,13 @@ impl<'a> UnverifiedJws<'a> {
     /// A claim that is a string, before anything is known to be true: only to look up whose keys to
     /// verify the token with (`iss`, `sub`, `client_id`).
     pub fn unverified_claim(&self, name: &str) -> Option<String> {
-        let claims = Object::read(self.payload())?;
+        let claims = self.unverified_claims()?;
         claims.get(name)?.as_str().map(str::to_owned)
+    }
+
+    /// Every claim, before anything is known to be true: to tell somebody what a token says.
+    pub fn unverified_claims(&self) -> Option<Object<'_>> {
+        self.read_claims().ok()
     }
 
     /// Verifies the signature with a key that is known to be the signer's.
@@ -202,7 +216,7 @@ impl<'a> UnverifiedJws<'a> {
             return Err(JwsError::Signature);
         }
         Ok(VerifiedJws {
-            claims: Object::read(self.payload()).ok_or(JwsError::Claims)?,
+            claims: self.read_claims()?,
             algorithm,
             typ: self.header.typ.as_deref(),
         })
@@ -265,6 +279,11 @@ impl<'a> VerifiedJws<'a> {
     /// The claims.
     pub const fn claims(&self) -> &Object<'a> {
         &self.claims
+    }
+
+    /// The claims, for whoever keeps them.
+    pub fn into_claims(self) -> Object<'a> {
+        self.claims
     }
 
     /// The algorithm that the signature was verified with.

@@ -4,8 +4,6 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use tokio::sync::watch;
 
 use super::Question;
@@ -17,8 +15,7 @@ use crate::endpoint::{People, SeenTokens, Server, Signing, Trust};
 use crate::gate::AuthMethod;
 use crate::gate::facts::{Facts, NotGood};
 use crate::key::claims::TimeClaims;
-use crate::key::json::Object;
-use crate::key::jws::{UnverifiedJws, VerifiedJws};
+use crate::key::jws::UnverifiedJws;
 use crate::key::set::KeySet;
 use crate::page::Pages;
 use crate::store::keyring::{Keyring, KeyringError};
@@ -200,19 +197,16 @@ pub(super) fn claimed(
 ) -> Option<Result<Facts, String>> {
     let jws = UnverifiedJws::parse(question.text).ok()?;
     let verified = match keys.map(|keys| jws.verify_own(keys, jwt::TYPE, question.now)) {
-        Some(Ok(verified)) => Some(verified),
+        Some(Ok(verified)) => Some(verified.into_claims()),
         Some(Err(error)) => return Some(Err(error.to_string())),
         None => None,
     };
-    let payload = question.text.split('.').nth(1)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    let unverified = Object::read(&payload);
-    let claims = verified.as_ref().map(VerifiedJws::claims);
-    let Some(claims) = claims.or(unverified.as_ref()) else {
+    let claims = verified.or_else(|| jws.unverified_claims());
+    let Some(claims) = claims else {
         return Some(Err("its claims are no JSON object".into()));
     };
     let issuer = question.settings.issuer.as_str();
-    let facts = Facts::of_jwt(&jws, claims, issuer, question.now);
+    let facts = Facts::of_jwt(&jws, &claims, issuer, question.now);
     Some(facts.map_err(|NotGood(why)| why.to_owned()))
 }
 

@@ -482,6 +482,32 @@ fn kinds_of_tokens_are_kept_apart() {
     assert!(read.is_untyped() && !read.is_type("JWT"));
 }
 
+/// Whoever cannot read what a token says takes it for a JWT still: one with a header that is not to be, and without
+/// any claim.
+#[test]
+fn a_payload_that_cannot_be_decoded() {
+    let signer = key(SigningAlgorithm::EdDsa);
+    let good = signer.sign_compact("JWT", &json!({})).expect("a token");
+    let (header, rest) = good.split_once('.').expect("a header");
+    let (payload, signature) = rest.split_once('.').expect("a payload");
+    for broken in [
+        format!("{payload}="),
+        format!("{payload}+"),
+        payload[1..].to_owned(),
+        format!("{}\u{e9}", &payload[2..]),
+    ] {
+        let token = format!("{header}.{broken}.{signature}");
+        let read = UnverifiedJws::parse(&token).expect("three parts");
+        assert_eq!(read.unverified_claims(), None, "{broken}");
+        let refused = read.verify_own(&set(&signer), "JWT", NOW).err();
+        assert_eq!(refused, Some(JwsError::Signature), "{broken}");
+        let refused = URL_SAFE_NO_PAD.encode(r#"{"alg":"EdDSA","crit":["x"]}"#);
+        let token = format!("{refused}.{broken}.{signature}");
+        let refused = UnverifiedJws::parse(&token).err();
+        assert_eq!(refused, Some(JwsError::RefusedMember("crit")), "{broken}");
+    }
+}
+
 #[test]
 fn a_look_before_verification() {
     let claims = r#"{"iss":"i","sub":1,"aud":["a"]}"#;
