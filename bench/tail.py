@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from clients import Asker
 from loads import head, middle, row, steady, title
-from processes import BOTH, Bare, Certbound, run
+from processes import BESIDE, BOTH, MEASURED, Bare, Certbound, run
 from workloads import workload
 
 CONNECTIONS = 128
@@ -14,8 +14,6 @@ MOST = 10
 
 def part(bench):
     title("At 80 % of the highest rate")
-    head("Redis", "highest requests/s", "p50 µs", "p99 µs", "p99 to p50", f"under {MOST}", "p99 of the middle 0.1 s", "to p50", f"under {MOST}",
-         f"of all 0.1 s under {MOST}")
     with Certbound(bench) as server:
         asked = []
         for name in ("W3", "W4"):
@@ -24,7 +22,19 @@ def part(bench):
         # What the machine and the load add by themselves. The signature is there so that it is the server that is busy.
         with Bare(bench, body, deed="sign") as bare:
             asked.append(("bare, with a signature", bare, requests))
-            turns = [[once(bench, server, requests) for _, server, requests in asked] for _ in range(bench.options.rounds)]
+            print("The load has a core of its own:\n")
+            table(bench, asked, BESIDE, 0.8)
+            stalls(bench)
+            # No core stands still while the other has nothing to do.
+            for share in (0.8, 0.6):
+                print(f"\nThe load on the server's core, the other idle, at {share:.0%} of the highest rate of both:\n")
+                table(bench, asked, MEASURED, share)
+
+
+def table(bench, asked, cores, share):
+    head("Redis", "highest requests/s", "p50 µs", "p99 µs", "p99 to p50", f"under {MOST}", "p99 of the middle 0.1 s", "to p50", f"under {MOST}",
+         f"of all 0.1 s under {MOST}")
+    turns = [[once(bench, server, requests, cores, share) for _, server, requests in asked] for _ in range(bench.options.rounds)]
     for (name, _, _), results in zip(asked, zip(*turns)):
         highest, load = middle(results, lambda result: result[1].p99 / result[1].p50)
         cells = [name, f"{highest:,.0f}", f"{load.p50:.0f}"]
@@ -32,13 +42,12 @@ def part(bench):
             ratio = p99 / load.p50
             cells += [f"{p99:.0f}", f"**{ratio:.1f}**", "yes" if ratio < MOST else "NO"]
         row(*cells, f"{load.even:.0f} %")
-    stalls(bench)
 
 
-def once(bench, server, requests):
-    highest = steady(bench, server.address, requests, [server], connections=CONNECTIONS).rate
-    rate, seconds = 0.8 * highest, 2 * bench.options.seconds
-    return highest, steady(bench, server.address, requests, [server], connections=CONNECTIONS, rate=rate, seconds=seconds)
+def once(bench, server, requests, cores, share):
+    highest = steady(bench, server.address, requests, [server], connections=CONNECTIONS, cores=cores).rate
+    rate, seconds = share * highest, 2 * bench.options.seconds
+    return highest, steady(bench, server.address, requests, [server], connections=CONNECTIONS, cores=cores, rate=rate, seconds=seconds)
 
 
 def stalls(bench):
