@@ -77,7 +77,7 @@ impl<'a> Object<'a> {
         self.0.iter().map(|(name, value)| (&**name, value))
     }
 
-    /// Without the members that are not to be kept.
+    /// Takes out the members that are not to be kept.
     pub fn retain(&mut self, keep: impl Fn(&str, &Json<'a>) -> bool) {
         self.0.retain(|(name, value)| keep(name, value));
     }

@@ -1,7 +1,7 @@
 //! Compact JWS, read strictly (RFC 7515 sections 3.1 and 5.2, RFC 8725 section 3).
 //!
 //! What a token says is not to be had before its signature has been verified, except to find out
-//! whose keys to ask for.
+//! whose keys to ask for, and to tell an administrator what it says.
 
 use std::fmt;
 use std::ops::Range;
