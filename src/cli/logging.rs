@@ -8,7 +8,7 @@ use std::io::Write;
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
 
-use self::line::{Clock, Line};
+use self::line::{Clock, Line, TIME};
 pub(super) use self::paper::Log;
 use self::paper::Paper;
 use crate::config::{LogFormat, LogLevel};
@@ -33,7 +33,12 @@ pub(super) fn start_to(
         LogLevel::Debug => Level::DEBUG,
         LogLevel::Trace => Level::TRACE,
     };
-    let (paper, log) = Paper::new(Box::new(out));
+    // Every line begins with its time.
+    let begins = match format {
+        LogFormat::Text => 0,
+        LogFormat::Json => r#"{"timestamp":""#.len(),
+    };
+    let (paper, log) = Paper::new(Box::new(out), begins..begins + TIME);
     let builder = tracing_subscriber::fmt()
         .with_max_level(LevelFilter::from_level(level))
         .with_ansi(false)

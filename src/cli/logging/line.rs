@@ -6,6 +6,7 @@ use std::fmt::{self, Write as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use thread_local::ThreadLocal;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
@@ -122,9 +123,12 @@ impl fmt::Write for Printable<'_, '_> {
     }
 }
 
-/// Tells the time to the microsecond, in RFC 3339. What does not change within a second is kept.
+/// Tells the time to the microsecond, in RFC 3339. What does not change within a second each thread keeps.
 #[derive(Default)]
-pub(super) struct Clock(Mutex<(Option<u64>, String)>);
+pub(super) struct Clock(ThreadLocal<Mutex<(Option<u64>, String)>>);
+
+/// How long that is, until the year 10000.
+pub(super) const TIME: usize = "2000-01-01T00:00:00.000000Z".len();
 
 impl FormatTime for Clock {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
@@ -137,7 +141,8 @@ impl FormatTime for Clock {
             *digit = b'0' + (left % 10) as u8;
             left /= 10;
         }
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.0.get_or_default();
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
         let (second, text) = &mut *kept;
         if *second != Some(since.as_secs()) {
             *second = Some(since.as_secs());
@@ -199,7 +204,7 @@ mod tests {
         let written = std::mem::take(&mut *kept.0.lock().expect("nobody panics"));
         let text = String::from_utf8(written).expect("text");
         let timeless = |line: &str| {
-            let (time, rest) = line.split_at(27);
+            let (time, rest) = line.split_at(TIME);
             assert!(time.starts_with("20") && time.ends_with('Z'), "{line}");
             assert!(time[..19].parse::<String>().is_ok() && time.as_bytes()[19] == b'.');
             rest.to_owned()

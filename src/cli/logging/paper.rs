@@ -4,12 +4,18 @@
 //! Whoever asks one thing after another finds the line in the log when the answer is there. A line that is gathered
 //! is written within a few milliseconds. Where lines are taken away too slowly, whoever writes one waits; only what
 //! cannot be written at all is lost.
+//!
+//! Each thread gathers for itself, because what threads have in common goes from core to core with every line. The writer
+//! takes from all of them at one moment, and puts what it took into the order of time.
 
 use std::io::{self, Write};
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use thread_local::ThreadLocal;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A line that comes so long after the one before is written at once.
@@ -20,10 +26,12 @@ const AT_ONCE: u32 = 64;
 const TAKEN: Duration = Duration::from_millis(2);
 /// See [`AT_ONCE`].
 const WINDOW: Duration = Duration::from_millis(20);
-/// How long others are gathered.
+/// Lines are gathered until a [`WINDOW`] brings no more than this: what comes [`APART`] on average.
+const FEW: usize = (WINDOW.as_micros() / APART.as_micros()) as usize;
+/// How long they are gathered before they are written.
 const GATHERED: Duration = Duration::from_millis(2);
-/// How many octets are gathered at most.
-const ROOM: usize = 1 << 20;
+/// How many octets a thread gathers at most.
+const ROOM: usize = 1 << 18;
 
 /// Takes lines.
 pub(super) struct Paper(Arc<Shared>);
@@ -34,13 +42,44 @@ pub(crate) struct Log {
     writer: Option<JoinHandle<()>>,
 }
 
+/// Whoever has one of its locks takes only those that stand below it.
 struct Shared {
     state: Mutex<State>,
-    /// There is something to write, or the end.
+    /// There is something to gather for, or the end.
     work: Condvar,
-    /// Something was taken away.
-    room: Condvar,
+    /// Whether lines are gathered. Whoever has `state` changes it; whoever has a thread's lock and finds it set may add to
+    /// what that thread gathered, because all is taken after it was reset.
+    gathers: AtomicBool,
+    /// One is added only by whoever has `state`, so that none is missed when all is taken.
+    threads: ThreadLocal<Thread>,
     out: Mutex<Out>,
+    /// Which octets of a line are its time.
+    time: Range<usize>,
+}
+
+struct State {
+    /// Whether there is a writer, who has not been told to end.
+    has_writer: bool,
+    /// When the last line came, or was written.
+    last: Option<Instant>,
+    since: Instant,
+    at_once: u32,
+    taken: Duration,
+}
+
+/// A thread's own. Two share no cache line, nor the pair of them that processors fetch.
+#[derive(Default)]
+#[repr(align(128))]
+struct Thread {
+    lines: Mutex<Lines>,
+    /// They were taken, or are gathered no more.
+    room: Condvar,
+}
+
+#[derive(Default)]
+struct Lines {
+    octets: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 /// Where lines go.
@@ -48,6 +87,25 @@ struct Out {
     sink: Box<dyn Write + Send>,
     /// The last line was not written to its end.
     torn: bool,
+}
+
+impl Lines {
+    fn add(&mut self, line: &[u8]) {
+        self.octets.extend_from_slice(line);
+        self.ends.push(self.octets.len());
+    }
+
+    fn each(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(&0).chain(&self.ends);
+        starts
+            .zip(&self.ends)
+            .filter_map(|(start, end)| self.octets.get(*start..*end))
+    }
+
+    fn clear(&mut self) {
+        self.octets.clear();
+        self.ends.clear();
+    }
 }
 
 impl Out {
@@ -76,41 +134,25 @@ impl Out {
     }
 }
 
-struct State {
-    gathered: Vec<u8>,
-    /// The writer has taken lines, and they are not written yet.
-    writing: bool,
-    /// The writer waits for work.
-    idle: bool,
-    /// Whether there is a writer, who has not been told to end.
-    gathers: bool,
-    /// When the last line came, or was written.
-    last: Option<Instant>,
-    since: Instant,
-    at_once: u32,
-    taken: Duration,
-}
-
 impl Paper {
-    /// Writes there.
-    pub(super) fn new(out: Box<dyn Write + Send>) -> (Self, Log) {
+    /// Writes there. Those octets of every line are its time, in a form that sorts.
+    pub(super) fn new(out: Box<dyn Write + Send>, time: Range<usize>) -> (Self, Log) {
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                gathered: Vec::new(),
-                writing: false,
-                idle: false,
-                gathers: true,
+                has_writer: true,
                 last: None,
                 since: Instant::now(),
                 at_once: 0,
                 taken: Duration::ZERO,
             }),
             work: Condvar::new(),
-            room: Condvar::new(),
+            gathers: AtomicBool::new(false),
+            threads: ThreadLocal::new(),
             out: Mutex::new(Out {
                 sink: out,
                 torn: false,
             }),
+            time,
         });
         let for_writer = Arc::clone(&shared);
         let writer = std::thread::Builder::new()
@@ -118,7 +160,7 @@ impl Paper {
             .spawn(move || for_writer.write_what_is_gathered())
             .ok();
         // Without a thread to spare each line is written by itself.
-        shared.state().gathers = writer.is_some();
+        shared.state().has_writer = writer.is_some();
         let log = Log {
             shared: Arc::clone(&shared),
             writer,
@@ -129,7 +171,7 @@ impl Paper {
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while this is locked.
+        // Nothing panics while this is locked but a sink, and then the state is whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -140,61 +182,132 @@ impl Shared {
     }
 
     fn take(&self, line: &[u8]) {
-        let mut state = self.state();
-        if state.may_be_written_at_once() {
-            // In the order in which they come: nobody else writes while this is locked.
-            let began = Instant::now();
-            self.put(line);
-            // The time that it took is not one in which no lines came.
-            let ended = Instant::now();
-            state.last = Some(ended);
-            state.taken += ended.duration_since(began);
-            return;
+        loop {
+            if self.gathers.load(Ordering::Relaxed)
+                && let Some(thread) = self.threads.get()
+                && self.gather(thread, line)
+            {
+                return;
+            }
+            let mut state = self.state();
+            if !self.gathers.load(Ordering::Relaxed) {
+                if state.may_be_written_at_once() {
+                    // In the order in which they come: nobody else writes while this is locked.
+                    let began = Instant::now();
+                    self.put(line);
+                    // The time that it took is not one in which no lines came.
+                    let ended = Instant::now();
+                    state.last = Some(ended);
+                    state.taken += ended.duration_since(began);
+                    return;
+                }
+                self.gathers.store(true, Ordering::Relaxed);
+                self.work.notify_one();
+            }
+            self.threads.get_or_default();
         }
-        while state.gathered.len() >= ROOM && state.gathers {
-            let waited = self.room.wait(state);
-            state = waited.unwrap_or_else(PoisonError::into_inner);
+    }
+
+    /// Adds a line to what a thread, the calling one, has gathered, unless that is over.
+    fn gather(&self, thread: &Thread, line: &[u8]) -> bool {
+        let mut lines = thread.lines();
+        // Whether it is over whoever takes all says before they take it: so it is seen by whoever has the lock next.
+        while self.gathers.load(Ordering::Relaxed) {
+            if lines.octets.len() < ROOM {
+                lines.add(line);
+                return true;
+            }
+            let waited = thread.room.wait(lines);
+            lines = waited.unwrap_or_else(PoisonError::into_inner);
         }
-        state.gathered.extend_from_slice(line);
-        if !state.gathers {
-            // The writer has ended meanwhile.
-            let rest = std::mem::take(&mut state.gathered);
-            self.put(&rest);
-        } else if state.idle {
-            state.idle = false;
-            self.work.notify_one();
-        }
+        false
     }
 
     fn write_what_is_gathered(&self) {
         // Nobody is to wait for a writer that is gone, whatever has become of it.
         let _ended = Ended(self);
-        let mut lines = Vec::new();
+        let mut taken = Vec::new();
+        let mut sorted = Vec::new();
+        let (mut since, mut count) = (Instant::now(), 0);
         let mut state = self.state();
         loop {
-            while state.gathered.is_empty() {
-                if !state.gathers {
+            while !self.gathers.load(Ordering::Relaxed) {
+                if !state.has_writer {
                     return;
                 }
-                state.idle = true;
                 let waited = self.work.wait(state);
                 state = waited.unwrap_or_else(PoisonError::into_inner);
+                (since, count) = (Instant::now(), 0);
             }
-            state.idle = false;
-            if state.gathers {
+            if state.has_writer {
                 drop(state);
                 std::thread::sleep(GATHERED);
                 state = self.state();
             }
-            std::mem::swap(&mut state.gathered, &mut lines);
-            state.writing = true;
-            drop(state);
-            self.room.notify_all();
-            self.put(&lines);
-            lines.clear();
-            state = self.state();
-            state.writing = false;
+            let is_over = !state.has_writer || {
+                let now = Instant::now();
+                let ends = now.duration_since(since) >= WINDOW;
+                let few = count <= FEW;
+                if ends {
+                    (since, count) = (now, 0);
+                }
+                ends && few
+            };
+            if is_over {
+                self.gathers.store(false, Ordering::Relaxed);
+            }
+            self.take_all(&mut taken);
+            count += taken.iter().map(|lines| lines.ends.len()).sum::<usize>();
+            let lines = in_order(&taken, &self.time, &mut sorted);
+            if is_over {
+                // What comes now is written at once, after this.
+                self.put(lines);
+            } else {
+                drop(state);
+                self.put(lines);
+                state = self.state();
+            }
+            taken.iter_mut().for_each(Lines::clear);
         }
+    }
+
+    /// Takes what all threads have gathered at this moment, for what was taken before and is empty: a line that another was
+    /// written because of is among it if that one is. The state is locked.
+    fn take_all(&self, taken: &mut Vec<Lines>) {
+        let mut all: Vec<_> = self.threads.iter().map(Thread::lines).collect();
+        taken.resize_with(all.len(), Lines::default);
+        for (lines, taken) in all.iter_mut().zip(taken) {
+            std::mem::swap(&mut **lines, taken);
+        }
+        drop(all);
+        for thread in &self.threads {
+            thread.room.notify_all();
+        }
+    }
+}
+
+/// The lines of all threads in the order of their times; those of one thread stay in theirs.
+fn in_order<'a>(threads: &'a [Lines], time: &Range<usize>, sorted: &'a mut Vec<u8>) -> &'a [u8] {
+    let mut filled = threads.iter().filter(|lines| !lines.ends.is_empty());
+    match (filled.next(), filled.next()) {
+        (None, _) => &[],
+        (Some(only), None) => &only.octets,
+        _ => {
+            let mut lines: Vec<_> = threads.iter().flat_map(Lines::each).collect();
+            lines.sort_by_key(|line| line.get(time.clone()));
+            sorted.clear();
+            for line in lines {
+                sorted.extend_from_slice(line);
+            }
+            sorted
+        }
+    }
+}
+
+impl Thread {
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        // Nothing panics while this is locked.
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -204,9 +317,10 @@ struct Ended<'a>(&'a Shared);
 impl Drop for Ended<'_> {
     fn drop(&mut self) {
         let mut state = self.0.state();
-        (state.gathers, state.writing) = (false, false);
-        drop(state);
-        self.0.room.notify_all();
+        state.has_writer = false;
+        self.0.gathers.store(false, Ordering::Relaxed);
+        // Nothing is left but where the writer has panicked.
+        self.0.take_all(&mut Vec::new());
     }
 }
 
@@ -214,10 +328,7 @@ impl State {
     fn may_be_written_at_once(&mut self) -> bool {
         let now = Instant::now();
         let last = self.last.replace(now);
-        if !self.gathered.is_empty() || self.writing {
-            return false;
-        }
-        if !self.gathers {
+        if !self.has_writer {
             return true;
         }
         if now.duration_since(self.since) >= WINDOW {
@@ -232,9 +343,8 @@ impl State {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        self.shared.state().gathers = false;
+        self.shared.state().has_writer = false;
         self.shared.work.notify_one();
-        self.shared.room.notify_all();
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has written what it could.
             let _ = writer.join();
@@ -267,6 +377,9 @@ impl Write for Pen<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Lines are told apart by their numbers, where there is more than one thread.
+    const NUMBER: Range<usize> = 0..6;
 
     /// Counts calls, and takes its time for each.
     #[derive(Clone, Default)]
@@ -302,7 +415,7 @@ mod tests {
     #[test]
     fn a_few_lines_and_those_that_come_one_by_one_are_there_at_once() {
         let slow = Slow::default();
-        let (paper, log) = Paper::new(Box::new(slow.clone()));
+        let (paper, log) = Paper::new(Box::new(slow.clone()), NUMBER);
         let (all, mut at_once) = (300, 0);
         for number in 0..all {
             if number >= AT_ONCE {
@@ -353,7 +466,7 @@ mod tests {
     #[test]
     fn a_line_that_cannot_be_written_takes_no_other_along() {
         let broken = Broken::default();
-        let (paper, log) = Paper::new(Box::new(broken.clone()));
+        let (paper, log) = Paper::new(Box::new(broken.clone()), NUMBER);
         for line in [&b"one\n"[..], b"two\n", b"three\n"] {
             paper.0.take(line);
         }
@@ -368,7 +481,7 @@ mod tests {
             panics: true,
             ..Broken::default()
         };
-        let (paper, log) = Paper::new(Box::new(broken));
+        let (paper, log) = Paper::new(Box::new(broken), NUMBER);
         // More than is gathered, and by whoever writes it nobody is to be stopped.
         let line = vec![b'x'; ROOM / 8];
         {
@@ -385,43 +498,83 @@ mod tests {
         drop(log);
     }
 
+    /// Has four threads write lines that are numbered in the order in which they are written.
+    fn write_many(paper: &Paper, each: usize) {
+        let next = Mutex::new(0);
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                let next = &next;
+                scope.spawn(move || {
+                    for _ in 0..each {
+                        let mut number = next.lock().expect("nobody panics");
+                        let line = format!("{number:06} {thread} {}\n", "x".repeat(200));
+                        paper.0.take(line.as_bytes());
+                        *number += 1;
+                    }
+                });
+            }
+        });
+    }
+
     #[test]
     fn many_lines_are_all_there_in_order_by_few_calls() {
         let slow = Slow {
             takes: Duration::from_millis(1),
             ..Slow::default()
         };
-        let (paper, log) = Paper::new(Box::new(slow.clone()));
-        std::thread::scope(|scope| {
-            for thread in 0..4 {
-                let paper = &paper;
-                scope.spawn(move || {
-                    for number in 0..5_000 {
-                        paper
-                            .0
-                            .take(format!("{thread} {number} {}\n", "x".repeat(200)).as_bytes());
-                    }
-                });
-            }
-        });
+        let (paper, log) = Paper::new(Box::new(slow.clone()), NUMBER);
+        write_many(&paper, 5_000);
         drop(log);
         // Whoever is late writes all the same.
-        paper.0.take(b"4 0 x\n");
+        paper.0.take(b"020000 late\n");
         let (calls, text) = slow.written();
         assert!(calls < 1_000, "{calls} calls");
-        let mut next = [0; 5];
-        for line in text.lines() {
-            let mut parts = line.split(' ');
-            let mut part = || {
-                parts
-                    .next()
-                    .and_then(|part| part.parse().ok())
-                    .expect("a number")
-            };
-            let (thread, number): (usize, usize) = (part(), part());
-            assert_eq!(number, next[thread], "{line}");
-            next[thread] += 1;
+        assert_eq!(text.lines().count(), 20_001);
+        for (number, line) in text.lines().enumerate() {
+            assert_eq!(&line[NUMBER], format!("{number:06}"), "{line}");
         }
-        assert_eq!(next, [5_000, 5_000, 5_000, 5_000, 1]);
+    }
+
+    #[test]
+    fn lines_are_there_at_once_again_when_fewer_come() {
+        let slow = Slow::default();
+        let (paper, log) = Paper::new(Box::new(slow.clone()), NUMBER);
+        write_many(&paper, 1_000);
+        assert!(slow.written().0 < 3_000, "none was gathered");
+        let began = Instant::now();
+        while paper.0.gathers.load(Ordering::Relaxed) {
+            assert!(began.elapsed() < Duration::from_secs(10), "still gathered");
+            std::thread::sleep(GATHERED);
+        }
+        // Another may gather again, where the machine does something else meanwhile.
+        let at_once = (0..8).filter(|_| {
+            std::thread::sleep(APART);
+            paper.0.take(b"last\n");
+            slow.written().1.ends_with("last\n")
+        });
+        assert!(at_once.count() > 4);
+        drop(log);
+        assert_eq!(slow.written().1.lines().count(), 4_008);
+    }
+
+    #[test]
+    fn a_thread_that_has_gathered_too_much_waits_until_it_is_taken() {
+        let slow = Slow {
+            takes: Duration::from_millis(20),
+            ..Slow::default()
+        };
+        let (paper, log) = Paper::new(Box::new(slow.clone()), NUMBER);
+        let line = [&vec![b'x'; ROOM / 4][..], b"\n"].concat();
+        for _ in 0..64 {
+            paper.0.take(&line);
+            let gathered = paper
+                .0
+                .threads
+                .get()
+                .map(|thread| thread.lines().octets.len());
+            assert!(gathered.is_none_or(|octets| octets < ROOM + line.len()));
+        }
+        drop(log);
+        assert_eq!(slow.written().1.len(), 64 * line.len());
     }
 }
