@@ -98,8 +98,7 @@ const BOUNDS: [f64; 11] = [
     0.25,
     1.0,
     5.0,
-    // The library writes this one as +Inf.
-    f64::MAX,
+    f64::INFINITY,
 ];
 
 /// How long answers took.

@@ -267,7 +267,8 @@ fn admin_health_readiness_and_counters() {
         "certbound_tokens_revoked_total 1",
         "certbound_requests_total{endpoint=\"token\",status=\"200\"} 2",
         "certbound_requests_total{endpoint=\"token\",status=\"401\"} 1",
-        "certbound_request_seconds_count",
+        "certbound_request_seconds_bucket{le=\"0.00025\"} ",
+        "certbound_sign_outs_total 0",
     ] {
         assert!(
             metrics.body.contains(line),
@@ -275,6 +276,12 @@ fn admin_health_readiness_and_counters() {
             metrics.body
         );
     }
+    let value = |name: &str| {
+        let mut lines = metrics.body.lines();
+        lines.find_map(|line| line.strip_prefix(name)).expect(name)
+    };
+    let all = value("certbound_request_seconds_bucket{le=\"+Inf\"} ");
+    assert_eq!(value("certbound_request_seconds_count "), all);
     assert!(metrics.body.ends_with("# EOF\n"));
     assert!(
         !metrics.body.contains("alice"),

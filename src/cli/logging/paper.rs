@@ -6,7 +6,8 @@
 //! cannot be written at all is lost.
 //!
 //! Each thread gathers for itself, because what threads have in common goes from core to core with every line. The writer
-//! takes from all of them at one moment, and puts what it took into the order of time.
+//! takes from all of them at one moment, and puts what it took into the order of time. A line whose thread was stopped
+//! between telling the time and gathering it may stand some milliseconds behind its place.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -60,7 +61,7 @@ struct Shared {
 struct State {
     /// Whether there is a writer, who has not been told to end.
     has_writer: bool,
-    /// When the last line came, or was written.
+    /// When the last line came that was not gathered, or was written.
     last: Option<Instant>,
     since: Instant,
     at_once: u32,
@@ -177,6 +178,9 @@ impl Shared {
 
     /// Writes them out.
     fn put(&self, lines: &[u8]) {
+        if lines.is_empty() {
+            return;
+        }
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         out.write(lines);
     }
@@ -191,6 +195,11 @@ impl Shared {
             }
             let mut state = self.state();
             if !self.gathers.load(Ordering::Relaxed) {
+                if !state.has_writer {
+                    let mut left = Vec::new();
+                    self.take_all(&mut left);
+                    self.put(in_order(&left, &self.time, &mut Vec::new()));
+                }
                 if state.may_be_written_at_once() {
                     // In the order in which they come: nobody else writes while this is locked.
                     let began = Instant::now();
@@ -286,18 +295,27 @@ impl Shared {
     }
 }
 
-/// The lines of all threads in the order of their times; those of one thread stay in theirs.
+/// The lines of all threads, of those that are next the earliest first: each thread's stay in their order, even where the
+/// clock was set back.
 fn in_order<'a>(threads: &'a [Lines], time: &Range<usize>, sorted: &'a mut Vec<u8>) -> &'a [u8] {
     let mut filled = threads.iter().filter(|lines| !lines.ends.is_empty());
     match (filled.next(), filled.next()) {
         (None, _) => &[],
         (Some(only), None) => &only.octets,
         _ => {
-            let mut lines: Vec<_> = threads.iter().flat_map(Lines::each).collect();
-            lines.sort_by_key(|line| line.get(time.clone()));
             sorted.clear();
-            for line in lines {
+            let mut queues: Vec<_> = threads.iter().map(Lines::each).collect();
+            let mut heads: Vec<_> = queues.iter_mut().map(Iterator::next).collect();
+            while let Some((line, at)) = (0..)
+                .zip(&heads)
+                .filter_map(|(at, head)| Some(((*head)?, at)))
+                .min_by_key(|(line, _)| line.get(time.clone()))
+            {
                 sorted.extend_from_slice(line);
+                let next = queues.get_mut(at).and_then(Iterator::next);
+                if let Some(head) = heads.get_mut(at) {
+                    *head = next;
+                }
             }
             sorted
         }
@@ -319,8 +337,11 @@ impl Drop for Ended<'_> {
         let mut state = self.0.state();
         state.has_writer = false;
         self.0.gathers.store(false, Ordering::Relaxed);
-        // Nothing is left but where the writer has panicked.
-        self.0.take_all(&mut Vec::new());
+        // What is left where the writer has panicked the next line takes along.
+        for thread in &self.0.threads {
+            drop(thread.lines());
+            thread.room.notify_all();
+        }
     }
 }
 
@@ -429,6 +450,42 @@ mod tests {
         assert_eq!(slow.written().1.len(), 2 * all as usize);
         // A machine that does something else meanwhile makes a line seem slow.
         assert!(at_once > all * 8 / 10, "{at_once} of {all}");
+    }
+
+    #[test]
+    fn threads_lines_are_merged_and_stay_in_their_order() {
+        let lines = |all: &[&str]| {
+            let mut lines = Lines::default();
+            for line in all {
+                lines.add(line.as_bytes());
+            }
+            lines
+        };
+        let ours = |threads: &[Lines]| {
+            let mut sorted = b"of before".to_vec();
+            String::from_utf8(in_order(threads, &NUMBER, &mut sorted).to_vec()).expect("text")
+        };
+        assert_eq!(ours(&[]), "");
+        assert_eq!(ours(&[lines(&[]), lines(&["000001 a\n"])]), "000001 a\n");
+        // The first one's clock was set back, and one line has no time.
+        let first = lines(&["000005 a\n", "000001 b\n", "000007 c\n"]);
+        let second = lines(&["000002 d\n", "000006 e\n\n", "f\n", "000009 g\n"]);
+        assert_eq!(
+            ours(&[first, lines(&[]), second]),
+            "000002 d\n000005 a\n000001 b\n000006 e\n\nf\n000007 c\n000009 g\n"
+        );
+    }
+
+    #[test]
+    fn what_a_writer_leaves_that_panics_the_next_line_takes_along() {
+        let slow = Slow::default();
+        let (paper, log) = Paper::new(Box::new(slow.clone()), NUMBER);
+        // Gathered, and no writer that was told of it.
+        paper.0.threads.get_or_default().lines().add(b"1\n");
+        drop(Ended(&paper.0));
+        paper.0.take(b"2\n");
+        assert_eq!(slow.written().1, "1\n2\n");
+        drop(log);
     }
 
     /// Fails in the ways in which pipes and disks do.
