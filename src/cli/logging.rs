@@ -1,6 +1,8 @@
 //! Logs, to standard error or, for the demonstration, to a file.
 
 mod line;
+mod lines;
+mod out;
 mod paper;
 
 use std::io::Write;

@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 use thread_local::ThreadLocal;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::lines::{Lines, in_order};
+use super::out::Out;
+
 /// A line that comes so long after the one before is written at once.
 const APART: Duration = Duration::from_micros(100);
 /// And so many others in every [`WINDOW`].
@@ -77,64 +80,6 @@ struct Thread {
     room: Condvar,
 }
 
-#[derive(Default)]
-struct Lines {
-    octets: Vec<u8>,
-    ends: Vec<usize>,
-}
-
-/// Where lines go.
-struct Out {
-    sink: Box<dyn Write + Send>,
-    /// The last line was not written to its end.
-    torn: bool,
-}
-
-impl Lines {
-    fn add(&mut self, line: &[u8]) {
-        self.octets.extend_from_slice(line);
-        self.ends.push(self.octets.len());
-    }
-
-    fn each(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(&0).chain(&self.ends);
-        starts
-            .zip(&self.ends)
-            .filter_map(|(start, end)| self.octets.get(*start..*end))
-    }
-
-    fn clear(&mut self) {
-        self.octets.clear();
-        self.ends.clear();
-    }
-}
-
-impl Out {
-    /// Writes lines. One that cannot be written nobody can be told of.
-    fn write(&mut self, lines: &[u8]) {
-        if self.torn {
-            self.torn = self.all(b"\n").is_err();
-        }
-        self.torn |= self.all(lines).is_err();
-    }
-
-    fn all(&mut self, mut octets: &[u8]) -> io::Result<()> {
-        while !octets.is_empty() {
-            match self.sink.write(octets) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => octets = octets.get(written..).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // A pipe that is full, and that somebody else has told not to wait.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    std::thread::sleep(GATHERED);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.sink.flush()
-    }
-}
-
 impl Paper {
     /// Writes there. Those octets of every line are its time, in a form that sorts.
     pub(super) fn new(out: Box<dyn Write + Send>, time: Range<usize>) -> (Self, Log) {
@@ -149,10 +94,7 @@ impl Paper {
             work: Condvar::new(),
             gathers: AtomicBool::new(false),
             threads: ThreadLocal::new(),
-            out: Mutex::new(Out {
-                sink: out,
-                torn: false,
-            }),
+            out: Mutex::new(Out::new(out)),
             time,
         });
         let for_writer = Arc::clone(&shared);
@@ -222,7 +164,7 @@ impl Shared {
         let mut lines = thread.lines();
         // Whether it is over whoever takes all says before they take it: so it is seen by whoever has the lock next.
         while self.gathers.load(Ordering::Relaxed) {
-            if lines.octets.len() < ROOM {
+            if lines.octets() < ROOM {
                 lines.add(line);
                 return true;
             }
@@ -266,7 +208,7 @@ impl Shared {
                 self.gathers.store(false, Ordering::Relaxed);
             }
             self.take_all(&mut taken);
-            count += taken.iter().map(|lines| lines.ends.len()).sum::<usize>();
+            count += taken.iter().map(Lines::count).sum::<usize>();
             let lines = in_order(&taken, &self.time, &mut sorted);
             if is_over {
                 // What comes now is written at once, after this.
@@ -291,33 +233,6 @@ impl Shared {
         drop(all);
         for thread in &self.threads {
             thread.room.notify_all();
-        }
-    }
-}
-
-/// The lines of all threads, of those that are next the earliest first: each thread's stay in their order, even where the
-/// clock was set back.
-fn in_order<'a>(threads: &'a [Lines], time: &Range<usize>, sorted: &'a mut Vec<u8>) -> &'a [u8] {
-    let mut filled = threads.iter().filter(|lines| !lines.ends.is_empty());
-    match (filled.next(), filled.next()) {
-        (None, _) => &[],
-        (Some(only), None) => &only.octets,
-        _ => {
-            sorted.clear();
-            let mut queues: Vec<_> = threads.iter().map(Lines::each).collect();
-            let mut heads: Vec<_> = queues.iter_mut().map(Iterator::next).collect();
-            while let Some((line, at)) = (0..)
-                .zip(&heads)
-                .filter_map(|(at, head)| Some(((*head)?, at)))
-                .min_by_key(|(line, _)| line.get(time.clone()))
-            {
-                sorted.extend_from_slice(line);
-                let next = queues.get_mut(at).and_then(Iterator::next);
-                if let Some(head) = heads.get_mut(at) {
-                    *head = next;
-                }
-            }
-            sorted
         }
     }
 }
@@ -450,30 +365,6 @@ mod tests {
         assert_eq!(slow.written().1.len(), 2 * all as usize);
         // A machine that does something else meanwhile makes a line seem slow.
         assert!(at_once > all * 8 / 10, "{at_once} of {all}");
-    }
-
-    #[test]
-    fn threads_lines_are_merged_and_stay_in_their_order() {
-        let lines = |all: &[&str]| {
-            let mut lines = Lines::default();
-            for line in all {
-                lines.add(line.as_bytes());
-            }
-            lines
-        };
-        let ours = |threads: &[Lines]| {
-            let mut sorted = b"of before".to_vec();
-            String::from_utf8(in_order(threads, &NUMBER, &mut sorted).to_vec()).expect("text")
-        };
-        assert_eq!(ours(&[]), "");
-        assert_eq!(ours(&[lines(&[]), lines(&["000001 a\n"])]), "000001 a\n");
-        // The first one's clock was set back, and one line has no time.
-        let first = lines(&["000005 a\n", "000001 b\n", "000007 c\n"]);
-        let second = lines(&["000002 d\n", "000006 e\n\n", "f\n", "000009 g\n"]);
-        assert_eq!(
-            ours(&[first, lines(&[]), second]),
-            "000002 d\n000005 a\n000001 b\n000006 e\n\nf\n000007 c\n000009 g\n"
-        );
     }
 
     #[test]
@@ -624,11 +515,7 @@ mod tests {
         let line = [&vec![b'x'; ROOM / 4][..], b"\n"].concat();
         for _ in 0..64 {
             paper.0.take(&line);
-            let gathered = paper
-                .0
-                .threads
-                .get()
-                .map(|thread| thread.lines().octets.len());
+            let gathered = paper.0.threads.get().map(|thread| thread.lines().octets());
             assert!(gathered.is_none_or(|octets| octets < ROOM + line.len()));
         }
         drop(log);
