@@ -111,8 +111,8 @@ struct Seconds {
 impl Seconds {
     fn add(&mut self, seconds: f64) {
         self.sum += seconds;
-        let within = BOUNDS.iter().zip(&mut self.spans);
-        if let Some((_, count)) = within.into_iter().find(|(bound, _)| seconds <= **bound) {
+        let mut spans = BOUNDS.iter().zip(&mut self.spans);
+        if let Some((_, count)) = spans.find(|(bound, _)| seconds <= **bound) {
             *count += 1;
         }
     }
