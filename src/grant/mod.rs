@@ -4,10 +4,11 @@ pub mod authorization_code;
 mod client_credentials;
 mod family;
 pub mod refresh_token;
+mod response;
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+pub use response::TokenResponse;
 
 use crate::client::AuthenticatedClient;
 use crate::client::registration::{AccessTokenFormat, ClientRegistration};
@@ -141,60 +142,8 @@ impl Granted {
             let signed = unsigned.sign().expect("the key signs");
             self.response.access_token = Some(Secret::new(signed));
         }
-        serde_json::to_value(&self.response).expect("JSON")
-    }
-}
-
-/// The members of RFC 6749 section 5.1.
-#[derive(Debug)]
-pub struct TokenResponse {
-    /// The access token, once it is signed.
-    pub access_token: Option<Secret>,
-    expires_in: Lifetime,
-    scope: Scope,
-    refresh_token: Option<Secret>,
-    /// OpenID Connect Core section 3.1.3.3: once it is signed.
-    pub id_token: Option<Secret>,
-}
-
-impl TokenResponse {
-    /// RFC 6749 section 5.1.
-    ///
-    /// # Errors
-    /// The access token is yet to be signed.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        let tokens = [&self.access_token, &self.refresh_token, &self.id_token];
-        let tokens = tokens.into_iter().flatten();
-        let octets: usize = tokens.map(|token| token.expose().len()).sum();
-        let mut body = Vec::with_capacity(octets + self.scope.as_str().len() + 160);
-        serde_json::to_writer(&mut body, self)?;
-        String::from_utf8(body).map_err(serde::ser::Error::custom)
-    }
-}
-
-impl Serialize for TokenResponse {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::{Error as _, SerializeMap as _};
-        let access_token = self.access_token.as_ref();
-        let access_token =
-            access_token.ok_or_else(|| S::Error::custom("the access token is not signed"))?;
-        let mut map = s.serialize_map(None)?;
-        map.serialize_entry("access_token", access_token.expose())?;
-        // RFC 8705 section 3 gives bound tokens no type of their own.
-        map.serialize_entry("token_type", "Bearer")?;
-        map.serialize_entry("expires_in", &self.expires_in)?;
-        if !self.scope.is_empty() {
-            map.serialize_entry("scope", self.scope.as_str())?;
-        }
-        for (name, token) in [
-            ("refresh_token", &self.refresh_token),
-            ("id_token", &self.id_token),
-        ] {
-            if let Some(token) = token {
-                map.serialize_entry(name, token.expose())?;
-            }
-        }
-        map.end()
+        let json = self.response.to_json().expect("a token");
+        serde_json::from_str(&json).expect("JSON")
     }
 }
 

@@ -13,6 +13,7 @@ pub mod json;
 pub mod jwe;
 pub mod jwk;
 pub mod jws;
+pub mod members;
 pub mod pem;
 pub mod public;
 pub mod seal;

@@ -200,17 +200,29 @@ impl SigningKey {
         })
     }
 
+    /// The same with claims that are JSON already.
+    pub fn prepare_json(self: &Arc<Self>, typ: &str, claims: &str) -> UnsignedJws {
+        UnsignedJws {
+            input: self.input_json(typ, claims.as_bytes()),
+            key: Arc::clone(self),
+        }
+    }
+
     /// Header and payload, with room for what follows.
     fn input(&self, typ: &str, claims: &impl Serialize) -> Result<String, KeyError> {
         // Encoded in one go: piece by piece, as JSON is written, takes several times as long.
         let mut json = Vec::with_capacity(512);
         serde_json::to_writer(&mut json, claims).map_err(|_| KeyError::Claims)?;
+        Ok(self.input_json(typ, &json))
+    }
+
+    fn input_json(&self, typ: &str, json: &[u8]) -> String {
         let header = self.header(typ);
         let mut input = String::with_capacity(header.len() + json.len() * 4 / 3 + ROOM);
         input.push_str(&header);
         input.push('.');
         URL_SAFE_NO_PAD.encode_string(json, &mut input);
-        Ok(input)
+        input
     }
 
     fn signed(&self, mut token: String) -> Result<String, KeyError> {

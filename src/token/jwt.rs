@@ -1,7 +1,5 @@
 //! Access tokens as signed JWTs (RFC 9068), with `cnf` where they are bound (RFC 8705 section 3.1).
 
-use serde::Serialize;
-
 use super::family::{Authentication, FamilyId};
 use super::{
     AccessToken, CannotIssue, Claims, Confirmation, Format, Issue, Text, Written, name_of,
@@ -11,6 +9,7 @@ use crate::key::algorithm::SigningAlgorithm;
 use crate::key::claims::{self, AudienceClaim, TimeClaims};
 use crate::key::json::{Json, Object};
 use crate::key::jws::UnverifiedJws;
+use crate::key::members::Members;
 use crate::key::set::KeySet;
 use crate::oauth::ClientId;
 use crate::oauth::scope::Scope;
@@ -24,53 +23,11 @@ pub const TYPE: &str = "at+jwt";
 /// make as to check.
 const ALGORITHM: SigningAlgorithm = SigningAlgorithm::Es256;
 
+/// Room for the claims of most tokens.
+const ROOM: usize = 512;
+
 /// The format.
 pub(super) struct Jwt;
-
-/// The claims as they are written.
-#[derive(Serialize)]
-struct Payload<'a> {
-    iss: &'a str,
-    sub: &'a str,
-    client_id: &'a str,
-    aud: Aud<'a>,
-    iat: u64,
-    exp: u64,
-    jti: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    scope: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cnf: Option<Confirmation>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    auth_time: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    acr: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
-    amr: &'a [String],
-    /// The family: whoever verifies the token here finds out whether it still is one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grant_id: Option<&'a FamilyId>,
-}
-
-/// RFC 7519 section 4.1.3: one audience is written as a string.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub enum Aud<'a> {
-    /// One.
-    One(&'a str),
-    /// Several.
-    Many(&'a [String]),
-}
-
-impl<'a> Aud<'a> {
-    /// That list, as it is written.
-    pub fn of(list: &'a [String]) -> Self {
-        match list {
-            [one] => Self::One(one),
-            many => Self::Many(many),
-        }
-    }
-}
 
 impl Format for Jwt {
     fn format(&self) -> AccessTokenFormat {
@@ -83,31 +40,52 @@ impl Format for Jwt {
             .keys
             .signer_preferring(ALGORITHM, token.claims.issued)
             .ok_or_else(|| CannotIssue("there is no signing key".into()))?;
-        let authentication = token.claims.authentication.as_ref();
-        let payload = Payload {
-            iss: issue.issuer,
-            sub: &token.claims.subject,
-            client_id: token.claims.client_id.as_str(),
-            aud: Aud::of(&token.claims.audience),
-            iat: token.claims.issued.unix(),
-            exp: token.claims.expires.unix(),
-            jti: &token.id,
-            scope: token.claims.scope.as_str(),
-            cnf: token.claims.confirmation,
-            auth_time: authentication.map(|made| made.time.unix()),
-            acr: authentication.and_then(|made| made.acr.as_deref()),
-            amr: authentication.map_or(&[], |made| &made.methods),
-            grant_id: token.claims.family.as_ref(),
-        };
-        let unsigned = key
-            .prepare(TYPE, &payload)
-            .map_err(|error| CannotIssue(error.to_string()))?;
+        let unsigned = key.prepare_json(TYPE, &payload(&token, issue.issuer));
         Ok(Written {
             token,
             text: Text::Unsigned(unsigned),
             changes: Changes::none(),
         })
     }
+}
+
+/// The claims as they are written (RFC 9068 section 2.2).
+fn payload(token: &AccessToken, issuer: &str) -> String {
+    let claims = &token.claims;
+    let mut members = Members::with_room(ROOM);
+    members.text("iss", issuer);
+    members.text("sub", &claims.subject);
+    members.text("client_id", claims.client_id.as_str());
+    // RFC 7519 section 4.1.3: one audience is written as a string.
+    match claims.audience.as_slice() {
+        [one] => members.text("aud", one),
+        many => members.texts("aud", many),
+    }
+    members.number("iat", claims.issued.unix());
+    members.number("exp", claims.expires.unix());
+    members.text("jti", &token.id);
+    if !claims.scope.is_empty() {
+        members.text("scope", claims.scope.as_str());
+    }
+    if let Some(Confirmation { certificate }) = &claims.confirmation {
+        certificate
+            .digest()
+            .with_base64url(|text| members.object_of("cnf", "x5t#S256", text));
+    }
+    if let Some(made) = &claims.authentication {
+        members.number("auth_time", made.time.unix());
+        if let Some(acr) = &made.acr {
+            members.text("acr", acr);
+        }
+        if !made.methods.is_empty() {
+            members.texts("amr", &made.methods);
+        }
+    }
+    // Whoever verifies the token here finds out whether its family still is one.
+    if let Some(family) = &claims.family {
+        members.text("grant_id", family.as_str());
+    }
+    members.finish()
 }
 
 /// An access token that this issuer signed and that has not expired, and the `kid` of the key that did;
