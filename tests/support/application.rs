@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use super::process::free_port;
+use super::process::listener;
 
 /// The body of its every answer.
 pub(crate) const SERVED: &str = "what only the right ones may see";
@@ -49,8 +49,8 @@ pub(crate) struct Application {
 
 impl Application {
     pub(crate) fn start() -> Self {
-        let port = free_port();
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
+        let listener = listener();
+        let port = listener.local_addr().expect("it has an address").port();
         let memory = Arc::new(Memory::default());
         let shared = Arc::clone(&memory);
         std::thread::spawn(move || {

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 /// How long a program may take to start listening, or to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A port that nobody listens on, below those that the system gives to the hundreds of connections that are
-/// made here meanwhile, and not one that was given before.
-pub(crate) fn free_port() -> u16 {
+/// Listens on a port below those that the system gives to the hundreds of connections that are made here
+/// meanwhile, and on none that was given before.
+pub(crate) fn listener() -> TcpListener {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
     // Test programs that run side by side begin at different places.
     let first = std::process::id() % 200 * 100;
@@ -21,10 +21,17 @@ pub(crate) fn free_port() -> u16 {
         let given = u32::from(GIVEN.fetch_add(1, Ordering::Relaxed));
         let port = 10_000 + (first + given) % 20_000;
         let port = u16::try_from(port).expect("it is below 30,000");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener;
         }
     }
+}
+
+/// A port for a program that is to listen on it: nobody does just now, but for a child that another thread starts
+/// in this moment, which keeps what is open here until it is the program that it is to be.
+pub(crate) fn free_port() -> u16 {
+    let address = listener().local_addr().expect("a listener has an address");
+    address.port()
 }
 
 /// A running program, ended with all its children when dropped.
