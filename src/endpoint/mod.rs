@@ -192,7 +192,7 @@ pub struct Server {
     pub gates: ArcSwap<gate::Gates>,
     /// Where what takes long to sign is signed.
     pub signing: Signing,
-    /// Our own JWTs whose signature was verified, by the digest of their text.
+    /// Our own JWTs whose signature was verified.
     pub seen: SeenTokens,
     /// Other issuers' JWTs, likewise.
     pub foreign: gate::ForeignTokens,
