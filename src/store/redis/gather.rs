@@ -15,7 +15,7 @@ use super::link::Link;
 
 /// How many are sent together. The answers of a hundred would come only with the last one, and who waits for them and
 /// Redis would work in turns, never at the same time.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 
 /// Commands that are sent together.
 struct Batch {
