@@ -10,6 +10,7 @@ use crate::client::registration::ClientRegistration;
 use crate::key::algorithm::SigningAlgorithm;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::token::Confirmation;
+use crate::token::jwt::Aud;
 use crate::token::read::Live;
 use crate::token::refresh::Hold;
 
@@ -86,26 +87,6 @@ struct Members<'a> {
     acr: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_time: Option<u64>,
-}
-
-/// RFC 7519 section 4.1.3: one audience is written as a string.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Aud<'a> {
-    /// One.
-    One(&'a str),
-    /// Several.
-    Many(&'a [String]),
-}
-
-impl<'a> Aud<'a> {
-    /// That list, as it is written.
-    fn of(list: &'a [String]) -> Self {
-        match list {
-            [one] => Self::One(one),
-            many => Self::Many(many),
-        }
-    }
 }
 
 impl<'a> Members<'a> {

@@ -1,5 +1,7 @@
 //! Access tokens as signed JWTs (RFC 9068), with `cnf` where they are bound (RFC 8705 section 3.1).
 
+use serde::Serialize;
+
 use super::family::{Authentication, FamilyId};
 use super::{
     AccessToken, CannotIssue, Claims, Confirmation, Format, Issue, Text, Written, name_of,
@@ -29,6 +31,26 @@ const ROOM: usize = 512;
 /// The format.
 pub(super) struct Jwt;
 
+/// RFC 7519 section 4.1.3: one audience is written as a string.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Aud<'a> {
+    /// One.
+    One(&'a str),
+    /// Several.
+    Many(&'a [String]),
+}
+
+impl<'a> Aud<'a> {
+    /// That list, as it is written.
+    pub fn of(list: &'a [String]) -> Self {
+        match list {
+            [one] => Self::One(one),
+            many => Self::Many(many),
+        }
+    }
+}
+
 impl Format for Jwt {
     fn format(&self) -> AccessTokenFormat {
         AccessTokenFormat::Jwt
@@ -56,10 +78,9 @@ fn payload(token: &AccessToken, issuer: &str) -> String {
     members.text("iss", issuer);
     members.text("sub", &claims.subject);
     members.text("client_id", claims.client_id.as_str());
-    // RFC 7519 section 4.1.3: one audience is written as a string.
-    match claims.audience.as_slice() {
-        [one] => members.text("aud", one),
-        many => members.texts("aud", many),
+    match Aud::of(&claims.audience) {
+        Aud::One(one) => members.text("aud", one),
+        Aud::Many(many) => members.texts("aud", many),
     }
     members.number("iat", claims.issued.unix());
     members.number("exp", claims.expires.unix());
